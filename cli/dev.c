@@ -1,0 +1,371 @@
+/*
+ * `millrace dev`: the commands around the supervisor of dev_system.c. In the
+ * foreground it is this process; with --detach it is a copy of this program
+ * in a session of its own, and this one waits until it says it is ready.
+ * The others read the record that the supervisor keeps.
+ */
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/dev_broker.h"
+#include "cli/dev_files.h"
+#include "cli/dev_load.h"
+#include "cli/dev_notify.h"
+#include "cli/dev_proc.h"
+#include "cli/dev_record.h"
+#include "cli/dev_system.h"
+
+#define STOP_TIMEOUT_MS 180000
+
+static const char *dir_of(const struct cli *c)
+{
+	const char *dir = cli_value(c, "dir");
+
+	return dir ? dir : ".run";
+}
+
+static int read_options(const struct cli *c, struct dev_options *ret, struct err *e)
+{
+	int64_t nodes = 2, slots = 0, load = 0;
+
+	if (cli_number(c, "nodes", 0, 1000, &nodes, e) != 0 ||
+	    cli_number(c, "slots", 1, 10000, &slots, e) != 0 ||
+	    cli_number(c, "load", 1, 100000, &load, e) != 0)
+		return e->code;
+	*ret = (struct dev_options){
+		.dir = dir_of(c),
+		.nodes = (unsigned)nodes,
+		.slots = (unsigned)slots,
+		.handlers = cli_value(c, "handlers"),
+		.bridge = !cli_has(c, "no-bridge"),
+		.load_per_s = (unsigned)load,
+	};
+	return 0;
+}
+
+/* The argv of the supervisor that --detach starts: what we were told, in full. */
+static char **supervisor_argv(const struct dev_options *o)
+{
+	CLEANUP(free_ptr) char *self = proc_sibling("millrace");
+	CLEANUP(free_ptr) char *nodes = xasprintf("%u", o->nodes);
+	CLEANUP(free_ptr) char *slots = xasprintf("%u", o->slots);
+	CLEANUP(free_ptr) char *load = xasprintf("%u", o->load_per_s);
+	char **argv = argv_make(self, "dev", "--dir", o->dir, "--nodes", nodes, NULL);
+
+	if (!o->bridge)
+		argv_add(&argv, "--no-bridge");
+	if (o->slots > 0) {
+		argv_add(&argv, "--slots");
+		argv_add(&argv, slots);
+	}
+	if (o->load_per_s > 0) {
+		argv_add(&argv, "--load");
+		argv_add(&argv, load);
+	}
+	if (o->handlers) {
+		argv_add(&argv, "--handlers");
+		argv_add(&argv, o->handlers);
+	}
+	return argv;
+}
+
+/* Until pid says READY=1 (true) or ends. */
+static bool wait_ready(struct notify *n, pid_t pid)
+{
+	for (;;) {
+		struct pollfd p = {.fd = n->fd, .events = POLLIN};
+		char text[NOTIFY_TEXT_MAX];
+		pid_t from;
+		uid_t uid;
+		int status;
+
+		if (poll(&p, 1, 100) < 0 && errno != EINTR)
+			return false;
+		while (notify_receive(n, text, &from, &uid)) {
+			if (from == pid && strstr(text, "READY=1"))
+				return true;
+		}
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return false;
+	}
+}
+
+static int show(struct cli *c, const char *dir, bool hints)
+{
+	json_t *record;
+	struct err e = {0};
+
+	if (record_load(dir, &record, &e) != 0)
+		return cli_fail(c, &e);
+	if (c->config.json) {
+		cli_print_json(record);
+	} else {
+		record_print(record, c->color);
+		if (hints)
+			printf("\nUse it:   eval \"$(millrace dev env --dir %s)\"\n"
+			       "End it:   millrace dev stop --dir %s\n",
+			       dir, dir);
+	}
+	json_decref(record);
+	return EXIT_OK;
+}
+
+static int detach(struct cli *c, const struct dev_options *o)
+{
+	CLEANUP(argv_free) char **argv = supervisor_argv(o);
+	CLEANUP(free_ptr) char *dir = NULL, *log_path = NULL, *socket_env = NULL;
+	struct notify n = {.fd = -1};
+	struct err e = {0};
+	pid_t pid;
+	bool ready;
+
+	if (files_open_dir(o->dir, &dir, &e) != 0)
+		return cli_fail(c, &e);
+	if (files_locked(dir)) {
+		cli_say(c, "dev: a system runs in %s already:", dir);
+		show(c, dir, false);
+		return EXIT_FAILED;
+	}
+	if (notify_open(&n, &e) != 0)
+		return cli_fail(c, &e);
+	log_path = xasprintf("%s/log/dev.log", dir);
+	socket_env = xasprintf("NOTIFY_SOCKET=%s", n.name);
+	files_rotate(log_path);
+
+	const char *env[] = {socket_env, NULL};
+	struct proc_spec spec = {
+		.argv = (const char *const *)argv, .env = env, .log_path = log_path, .death_signal = 0};
+
+	if (proc_spawn(&spec, &pid, &e) != 0) {
+		notify_close(&n);
+		return cli_fail(c, &e);
+	}
+	ready = wait_ready(&n, pid);
+	notify_close(&n);
+	if (!ready) {
+		CLEANUP(buf_release) struct buf tail = {0};
+
+		proc_log_tail(log_path, 2000, &tail);
+		cli_say(c, "dev: the system did not start; %s ends with:", log_path);
+		cli_say(c, "%s", tail.data ? tail.data : "(nothing)");
+		return EXIT_FAILED;
+	}
+	return show(c, dir, true);
+}
+
+static int dev_run(struct cli *c, int argc, char **argv)
+{
+	struct dev_options o;
+	struct err e = {0};
+
+	(void)argc;
+	(void)argv;
+	if (read_options(c, &o, &e) != 0)
+		return cli_fail(c, &e);
+	return cli_has(c, "detach") ? detach(c, &o) : dev_system_run(c, &o);
+}
+
+static int dev_status(struct cli *c, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return show(c, dir_of(c), false);
+}
+
+/* In single quotes, fit for any shell. */
+static void print_export(const char *name, const json_t *value)
+{
+	const char *s = json_string_value(value);
+
+	printf("export %s='", name);
+	for (; s && *s; s++) {
+		if (*s == '\'')
+			fputs("'\\''", stdout);
+		else
+			putchar(*s);
+	}
+	puts("'");
+}
+
+static int dev_env(struct cli *c, int argc, char **argv)
+{
+	json_t *record;
+	struct err e = {0};
+
+	(void)argc;
+	(void)argv;
+	if (record_load(dir_of(c), &record, &e) != 0)
+		return cli_fail(c, &e);
+	print_export("NATS_URL", json_object_get(record, "nats_url"));
+	print_export("DATABASE_URL", json_object_get(record, "database_url"));
+	print_export("MILLRACE_HTTP", json_object_get(record, "http_url"));
+	json_decref(record);
+	return EXIT_OK;
+}
+
+static int tell(struct cli *c, const char *verb, const char *name)
+{
+	CLEANUP(free_ptr) char *text = xasprintf("MILLRACE=%s %s", verb, name);
+	const json_t *component;
+	json_t *record;
+	struct err e = {0};
+	bool known = false;
+	size_t i;
+
+	if (record_load(dir_of(c), &record, &e) != 0)
+		return cli_fail(c, &e);
+	json_array_foreach(json_object_get(record, "components"), i, component)
+	{
+		const char *its = json_string_value(json_object_get(component, "name"));
+
+		known = known || (its && str_eq(its, name));
+	}
+	if (!known)
+		err_set(&e, ERR_NOT_FOUND, "no component '%s' in %s (dev status lists them)", name, dir_of(c));
+	else if (notify_send(json_string_value(json_object_get(record, "control")), text, &e) == 0)
+		e.code = 0;
+	json_decref(record);
+	return e.code == 0 ? EXIT_OK : cli_fail(c, &e);
+}
+
+static int stop_all(struct cli *c, const char *dir)
+{
+	int64_t until_ms = clock_mono_ms() + STOP_TIMEOUT_MS;
+	struct err e = {0};
+	json_t *record = NULL;
+	pid_t pid;
+
+	if (record_load(dir, &record, &e) != 0) {
+		if (files_locked(dir))
+			return cli_fail(c, &e);
+		cli_say(c, "dev: nothing runs in %s", dir);
+		return EXIT_OK;
+	}
+	pid = (pid_t)json_integer_value(json_object_get(record, "pid"));
+	json_decref(record);
+	/* The lock is held and the record is this holder's: the pid is the supervisor's. */
+	if (pid <= 1 || (kill(pid, SIGTERM) != 0 && errno != ESRCH)) {
+		err_set(&e, ERR_DENIED, "cannot end the supervisor (pid %d): %s", (int)pid, strerror(errno));
+		return cli_fail(c, &e);
+	}
+	while (files_locked(dir)) {
+		if (clock_mono_ms() > until_ms) {
+			err_set(&e, ERR_TIMEOUT, "the supervisor (pid %d) did not end in time", (int)pid);
+			return cli_fail(c, &e);
+		}
+		usleep(20000);
+	}
+	return EXIT_OK;
+}
+
+static int dev_stop(struct cli *c, int argc, char **argv)
+{
+	if (argc > 0)
+		return tell(c, cli_has(c, "kill") ? "kill" : "stop", argv[0]);
+	return stop_all(c, dir_of(c));
+}
+
+static int dev_start(struct cli *c, int argc, char **argv)
+{
+	(void)argc;
+	return tell(c, "start", argv[0]);
+}
+
+static int dev_purge(struct cli *c, int argc, char **argv)
+{
+	/* What `dev` makes, by name: the directory may hold more (bin/). */
+	static const char *const parts[] = {"nats",       "pg",          "pg.new", "pg.password", "log",
+	                                    "ports.json", "dev.json",    "lock"};
+	const char *dir = dir_of(c);
+	struct err e = {0};
+	int code;
+
+	(void)argc;
+	(void)argv;
+	code = stop_all(c, dir);
+	if (code != EXIT_OK)
+		return code;
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		CLEANUP(free_ptr) char *path = xasprintf("%s/%s", dir, parts[i]);
+
+		if (files_remove_tree(path, &e) != 0)
+			return cli_fail(c, &e);
+	}
+	/* Gone too where nothing else is in it. */
+	if (rmdir(dir) != 0)
+		cli_say(c, "dev: all data in %s is removed", dir);
+	return EXIT_OK;
+}
+
+static const struct cli_flag dir_flags[] = {
+	{.name = "dir", .value = "D", .help = "the system's directory (default .run)"},
+	{0},
+};
+
+static const struct cli_flag stop_flags[] = {
+	{.name = "dir", .value = "D", .help = "the system's directory (default .run)"},
+	{.name = "kill", .help = "end the component with SIGKILL"},
+	{0},
+};
+
+static const struct cli_flag run_flags[] = {
+	{.name = "dir", .value = "D", .help = "where everything is kept (default .run)"},
+	{.name = "nodes", .value = "N", .help = "nodes, named node-1 and on (default 2)"},
+	{.name = "slots", .value = "N", .help = "tasks that each node runs at once (default: the node's, 10)"},
+	{.name = "handlers", .value = "FILE", .help = "handlers of the nodes, beside the built-in ones"},
+	{.name = "no-bridge", .help = "without the node that serves plain NATS subscribers"},
+	{.name = "load", .value = "R", .help = "submit R tasks a second, of echo, hash and stats"},
+	{.name = "detach", .help = "go on in the background; returns when all is ready"},
+	{0},
+};
+
+const struct cli_command commands_dev[] = {
+	{.name = "dev",
+     .usage = "[--dir D] [--nodes N] [--slots N] [--handlers FILE] [--no-bridge] [--load R] [--detach]",
+     .help = "the whole system on this machine, in one directory",
+     .text = "Starts a private broker and PostgreSQL on free ports, declares what they need, and runs router, store and\n"
+             "nodes. What ends by itself is started again. Logs are in DIR/log. Ctrl-C ends everything in order.\n",
+     .flags = run_flags,
+     .run = dev_run},
+	{.name = "dev status",
+     .usage = "[--dir D]",
+     .help = "what runs there",
+     .flags = dir_flags,
+     .run = dev_status},
+	{.name = "dev env",
+     .usage = "[--dir D]",
+     .help = "export lines for the shell: eval \"$(millrace dev env)\"",
+     .flags = dir_flags,
+     .run = dev_env},
+	{.name = "dev stop",
+     .usage = "[--dir D] [COMPONENT [--kill]]",
+     .help = "end the system in order, or one component until dev start",
+     .flags = stop_flags,
+     .max_args = 1,
+     .run = dev_stop},
+	{.name = "dev start",
+     .usage = "[--dir D] COMPONENT",
+     .help = "start a component that dev stop ended",
+     .flags = dir_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .run = dev_start},
+	{.name = "dev purge",
+     .usage = "[--dir D]",
+     .help = "end the system and remove its data",
+     .flags = dir_flags,
+     .run = dev_purge},
+	{.name = "dev load",
+     .usage = "R",
+     .help = "submit R tasks a second until Ctrl-C (what dev --load runs)",
+     .min_args = 1,
+     .max_args = 1,
+     .run = dev_load},
+	{0},
+};

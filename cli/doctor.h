@@ -1,0 +1,34 @@
+/* `millrace doctor`, in its parts: each looks at one thing and adds findings. */
+#pragma once
+
+#include "cli/cli.h"
+
+enum finding { FINDING_OK, FINDING_WARNING, FINDING_WRONG };
+
+struct doctor {
+	struct cli *cli;
+	json_t *findings; /* {"state","check","detail","remedy"} */
+	unsigned wrong, warnings;
+	unsigned routers, stores, nodes; /* that answered $SRV.PING */
+};
+
+/* remedy may be NULL. */
+void doctor_add(struct doctor *d, enum finding state, const char *check, const char *remedy,
+				const char *fmt, ...) PRINTF_LIKE(5, 6);
+
+/* The broker, JetStream, and whether everything declared is there and equal. False: no broker,
+ * nothing else can be looked at. */
+bool doctor_broker(struct doctor *d);
+/* Which components answer. */
+void doctor_components(struct doctor *d);
+/* Lanes without a node, lanes that pile up, streams that nobody drains, error rates. */
+void doctor_work(struct doctor *d);
+/* PostgreSQL and its schema. */
+void doctor_database(struct doctor *d);
+
+/*
+ * Why no node serves the lane, and what to do (doctor_lane.c, pure): lane as api.lane.list tells
+ * it, nodes as api.node.list does.
+ */
+void lane_diagnose(const json_t *lane, const json_t *nodes, struct buf *ret_detail,
+				   struct buf *ret_remedy);

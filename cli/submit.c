@@ -1,0 +1,298 @@
+/*
+ * `millrace submit`: one task, or with --batch many. It stands alone as the
+ * one command that makes work.
+ *
+ * Goes well: everything is checked first, the id is made here, the message is
+ * published to tasks.<type> until its PubAck comes, the id is printed. Fails:
+ * a wrong flag before anything is sent (2); no broker (5); no PubAck in time
+ * (124), and then the sentence has the id, because submitting again under it
+ * is safe; a full system (1), which is backpressure and not a fault.
+ */
+#include "cli/submit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/draft.h"
+#include "common/task.h"
+
+#define ATTEMPTS_MAX 1000
+
+static const struct cli_flag flags[] = {
+	{"data", 'd', "S", "the body"},
+	{"file", 'f', "F", "read the body from a file; '-' or a bare - as the last word: from stdin"},
+	{"priority", 'p', "P", "high, normal, low, or 0 to 9 (9 is the highest)"},
+	{"requires", 0, "A,B", "capabilities that a node must have"},
+	{"timeout", 0, "D", "longest run of one attempt (300s)"},
+	{"attempts", 0, "N", "attempts in all, the first included (4)"},
+	{"delay", 0, "D", "not before this time has passed"},
+	{"at", 0, "T", "not before this moment (RFC 3339)"},
+	{"id", 0, "ID", "the task's id; the same id twice is one task"},
+	{"project", 0, "S", "a word to find it by"},
+	{"header", 'H', "K:V", "a header for the handler; may be repeated"},
+	{"wait", 0, "[=D]",
+	 "wait for the result (at most D) and print it; exit 4 when the task is dead"},
+	{"batch", 0, "FILE",
+	 "a task of each line, JSON with the keys id, type, payload, …; '-': stdin"},
+	{0},
+};
+
+static int run(struct cli *c, int argc, char **argv);
+
+const struct cli_command commands_submit[] = {
+	{"submit", "TYPE [--data S|--file F|-] [flags]", "submit a task, or a file of tasks",
+	 "examples:\n"
+	 "  millrace submit echo --data hello                     prints the id\n"
+	 "  millrace submit echo --data hello --wait              prints the result\n"
+	 "  millrace submit hash --file cat.png --wait=30s\n"
+	 "  date | millrace submit stats - --priority high\n"
+	 "  millrace submit summarize -d 'a text' --requires gpu --timeout 2m --attempts 2\n"
+	 "  millrace submit report -d x --at 2030-01-02T03:04:05Z --id report-42\n"
+	 "  millrace submit --batch tasks.ndjson > ids            "
+	 "{\"type\":\"echo\",\"payload\":\"a\"} a line\n"
+	 "  millrace submit echo --batch -                        lines without a type are echo's\n",
+	 flags, 0, 2, run},
+	{0},
+};
+
+size_t submit_body_limit(const struct cli *c)
+{
+	size_t max = bus_max_payload(c->bus);
+
+	return max > 2 * HEADER_ROOM_BYTES ? max - HEADER_ROOM_BYTES : max;
+}
+
+/* Reads to the end, but no more than could be sent. */
+static int read_fd(int fd, struct buf *out, struct err *e)
+{
+	const size_t most = 64u << 20;
+
+	for (;;) {
+		ssize_t n;
+
+		buf_reserve(out, 65536);
+		n = read(fd, out->data + out->len, 65536);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set(e, ERR_IO, "%s", strerror(errno));
+		if (n == 0)
+			return 0;
+		out->len += (size_t)n;
+		if (out->len > most)
+			return err_set(
+				e, ERR_TOO_LARGE,
+				"over %zu MiB; put it into the object store: nats obj put payloads FILE, and "
+				"submit with -H Task-Object:payloads/FILE",
+				most >> 20);
+	}
+}
+
+static int read_body(const char *path, struct buf *out, struct err *e)
+{
+	int fd = str_eq(path, "-") ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0)
+		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+	rc = read_fd(fd, out, e);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return rc ? err_wrap(e, "%s", path) : 0;
+}
+
+static int body(struct cli *c, int argc, char **argv, struct buf *out, struct err *e)
+{
+	const char *data = cli_value(c, "data");
+	const char *file = cli_value(c, "file");
+
+	if (argc == 2 && !str_eq(argv[1], "-"))
+		return err_set(e, ERR_INVALID,
+					   "'%.60s' is one argument too many; give the body by --data, --file or -",
+					   argv[1]);
+	if ((data != NULL) + (file != NULL) + (argc == 2) > 1)
+		return err_set(e, ERR_INVALID, "--data, --file and - exclude each other");
+	if (argc == 2)
+		file = "-";
+	if (file)
+		return read_body(file, out, e);
+	buf_add_str(out, data ? data : "");
+	return 0;
+}
+
+/* The flags that are a header each. */
+static int add_flags(const struct cli *c, struct draft *d, struct err *e)
+{
+	const char *v;
+	int64_t attempts = 0;
+
+	if (cli_has(c, "delay") && cli_has(c, "at"))
+		return err_set(e, ERR_INVALID, "--delay and --at exclude each other");
+	if ((v = cli_value(c, "priority")) && draft_priority(d, v, e))
+		return err_wrap(e, "--priority");
+	if ((v = cli_value(c, "requires")) && draft_requires(d, v, e))
+		return err_wrap(e, "--requires");
+	if ((v = cli_value(c, "timeout")) && draft_duration(d, H_TASK_TIMEOUT, v, e))
+		return err_wrap(e, "--timeout");
+	if ((v = cli_value(c, "delay")) && draft_duration(d, H_TASK_DELAY, v, e))
+		return err_wrap(e, "--delay");
+	if ((v = cli_value(c, "at")) && draft_at(d, v, e))
+		return err_wrap(e, "--at");
+	if (cli_number(c, "attempts", 1, ATTEMPTS_MAX, &attempts, e))
+		return ERR_INVALID;
+	if ((v = cli_value(c, "attempts")) && draft_add(d, H_TASK_ATTEMPTS, v, e))
+		return e->code;
+	if ((v = cli_value(c, "project"))) {
+		if (token_check("project", v, e))
+			return err_wrap(e, "--project");
+		if (draft_add(d, H_TASK_PROJECT, v, e))
+			return e->code;
+	}
+	for (size_t i = 0; (v = cli_value_nth(c, "header", i)); i++) {
+		if (draft_add_line(d, v, e))
+			return e->code;
+	}
+	return 0;
+}
+
+static int make_draft(const struct cli *c, const char *type, struct draft *d, struct err *e)
+{
+	char id[ULID_LEN + 1];
+	const char *given = cli_value(c, "id");
+
+	cli_new_id(id);
+	if (draft_type(d, type, e))
+		return ERR_INVALID;
+	if (draft_id(d, given ? given : id, e))
+		return err_wrap(e, "--id");
+	return add_flags(c, d, e);
+}
+
+static int explain(const struct cli *c, const struct draft *d, struct err *e)
+{
+	switch ((enum err_code)e->code) {
+	case ERR_TIMEOUT:
+		return err_set(e, ERR_TIMEOUT,
+					   "task %s: no acknowledgement in time, so it may or may not be there; "
+					   "submitting again with --id %s is safe",
+					   d->id, d->id);
+	case ERR_FULL:
+		return err_wrap(
+			e, "task %s: the system is full and takes no more at the moment; try again later",
+			d->id);
+	case ERR_NOT_FOUND:
+		return err_set(e, ERR_FAILED, "no stream takes tasks.%s at %s; run 'millrace setup'",
+					   d->type, bus_url(c->bus));
+	case ERR_OK:
+	case ERR_INVALID:
+	case ERR_EXISTS:
+	case ERR_UNREACHABLE:
+	case ERR_DENIED:
+	case ERR_CONFLICT:
+	case ERR_TOO_LARGE:
+	case ERR_CLOSED:
+	case ERR_IO:
+	case ERR_PROTOCOL:
+	case ERR_FAILED:
+		return err_wrap(e, "task %s", d->id);
+	}
+	return e->code;
+}
+
+static int publish(struct cli *c, const struct draft *d, const struct buf *data,
+				   bool *ret_duplicate, struct err *e)
+{
+	char subject[8 + TOKEN_MAX];
+	struct bus_out out = {.subject = subject,
+						  .data = data->data,
+						  .len = data->len,
+						  .headers = d->headers,
+						  .nheaders = d->nheaders};
+
+	if (data->len > submit_body_limit(c))
+		return err_set(e, ERR_TOO_LARGE,
+					   "the body has %zu bytes, over the broker's limit of %zu; put it into the "
+					   "object store (nats obj put payloads "
+					   "FILE) and submit with -H Task-Object:payloads/FILE",
+					   data->len, submit_body_limit(c));
+	snprintf(subject, sizeof(subject), "tasks.%s", d->type);
+	return cli_publish(c, &out, NULL, ret_duplicate, e) ? explain(c, d, e) : 0;
+}
+
+static void print_id(const struct cli *c, const struct draft *d, bool duplicate)
+{
+	json_t *j;
+
+	if (!c->config.json) {
+		printf("%s\n", d->id);
+		return;
+	}
+	j = json_pack("{s:s, s:s, s:b}", "id", d->id, "type", d->type, "duplicate", duplicate);
+	cli_print_json(j);
+	json_decref(j);
+}
+
+static int submit_one(struct cli *c, struct draft *d, const struct buf *data)
+{
+	struct err e = {0};
+	struct waiter *w = NULL;
+	int64_t wait_ns = -NS_PER_MS; /* for ever */
+	bool duplicate = false;
+	int code;
+
+	if (cli_duration(c, "wait", &wait_ns, &e) || cli_connect(c, &e))
+		return cli_fail(c, &e);
+	if (cli_has(c, "wait") && waiter_open(c, d->type, d->id, &w, &e))
+		return cli_fail(c, &e);
+	if (publish(c, d, data, &duplicate, &e)) {
+		waiter_close(&w);
+		return cli_fail(c, &e);
+	}
+	if (duplicate)
+		cli_say(c, "task %s was submitted before; it was not added again", d->id);
+	if (!w) {
+		print_id(c, d, duplicate);
+		return EXIT_OK;
+	}
+	cli_say(c, "task %s submitted; waiting", d->id);
+	code = waiter_finish(w, wait_ns / NS_PER_MS);
+	waiter_close(&w);
+	return code;
+}
+
+static int run_batch(struct cli *c, int argc, char **argv)
+{
+	struct err e = {0};
+
+	for (size_t i = 0; i < c->nflags; i++) {
+		if (!str_eq(c->flags[i].flag->name, "batch"))
+			return cli_usage(c, "--%s is for one task; in a batch each line says it for itself",
+							 c->flags[i].flag->name);
+	}
+	if (argc > 1)
+		return cli_usage(c, "a batch takes no body");
+	if (argc == 1 && token_check("type", argv[0], &e))
+		return cli_fail(c, &e);
+	return submit_batch(c, cli_value(c, "batch"), argc ? argv[0] : NULL);
+}
+
+static int run(struct cli *c, int argc, char **argv)
+{
+	CLEANUP(buf_release) struct buf data = {0};
+	struct draft d = {0};
+	struct err e = {0};
+	int code;
+
+	if (cli_has(c, "batch"))
+		return run_batch(c, argc, argv);
+	if (argc == 0)
+		return cli_usage(c, "which type?");
+	if (make_draft(c, argv[0], &d, &e) || body(c, argc, argv, &data, &e))
+		code = cli_fail(c, &e);
+	else
+		code = submit_one(c, &d, &data);
+	draft_release(&d);
+	return code;
+}

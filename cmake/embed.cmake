@@ -1,0 +1,10 @@
+# Writes files as a C table: cmake -DOUT=x.c -DROOT=dir -DFILES="a;b" -P embed.cmake
+file(WRITE ${OUT} "/* Generated. */\n#include \"broker-config/declared.h\"\n\nconst struct declared declared_files[] = {\n")
+foreach(file ${FILES})
+	file(READ ${ROOT}/${file} hex HEX)
+	string(LENGTH "${hex}" len)
+	math(EXPR len "${len} / 2")
+	string(REGEX REPLACE "(..)" "\\\\x\\1" text "${hex}")
+	file(APPEND ${OUT} "\t{\"${file}\", \"${text}\", ${len}},\n")
+endforeach()
+file(APPEND ${OUT} "};\nconst size_t declared_count = sizeof(declared_files) / sizeof(declared_files[0]);\n")

@@ -1,0 +1,29 @@
+/*
+ * For js_publish.c, which repeats the same message until it is acknowledged:
+ * a message made once, and a place on the bus for its table of waiters.
+ */
+#pragma once
+
+#include "common/jetstream.h"
+
+struct bus_packet;
+MUST_CHECK int bus_packet_make(const struct bus *bus, const struct bus_out *out, const char *reply,
+                               struct bus_packet **ret, struct err *e);
+/* false while the broker is away. */
+bool bus_packet_send(struct bus *bus, struct bus_packet *p);
+void bus_packet_unref(struct bus_packet *p);
+
+/* One pointer that lives with the bus; free is called by bus_close. */
+void *bus_publishes(const struct bus *bus);
+void bus_set_publishes(struct bus *bus, void *p, void (*free_fn)(void *));
+
+/*
+ * bus_request and js_publish for those here whose data is an allocation of their own: where the bus
+ * closes first, no callback runs, but drop(data) does.
+ */
+MUST_CHECK int bus_request_owned(struct bus *bus, const struct bus_out *out, int64_t timeout_ms,
+                                 bus_on_reply on_reply, void *data, void (*drop)(void *data), struct err *e);
+MUST_CHECK int js_publish_owned(struct bus *bus, const struct bus_out *out, int64_t deadline_ms,
+                                js_on_puback on_puback, void *data, void (*drop)(void *data), struct err *e);
+/* Ends all requests without their callbacks; by bus_close. */
+void bus_calls_drop(struct bus *bus);

@@ -1,0 +1,283 @@
+/*
+ * The NATS service protocol (ADR-32) on plain subscriptions: nine for
+ * discovery, one for each endpoint. Requests are counted and timed from
+ * arrival to reply. A request whose handler forgot it is answered when the
+ * service closes.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+#include <utlist.h>
+
+#include "common/clock.h"
+#include "common/metrics.h"
+#include "common/service.h"
+
+#define VERBS 3
+
+struct endpoint {
+	struct service *service;
+	char *name, *subject, *queue;
+	void (*on_request)(void *data, struct service_request *r);
+	struct bus_sub *sub;
+	uint64_t requests, errors;
+	int64_t busy_ns;
+	char last_error[200];
+};
+
+struct discovery {
+	struct service *service;
+	enum { PING, INFO, STATS } verb;
+	struct bus_sub *sub;
+};
+
+struct service_request {
+	struct endpoint *endpoint;
+	struct bus_msg *msg;
+	int64_t began_ns;
+	struct service_request *prev, *next;
+};
+
+struct service {
+	struct bus *bus;
+	char *name, *description, id[24], started[32];
+	json_t *metadata;
+	struct endpoint *endpoints;
+	size_t n;
+	struct discovery discovery[3 * VERBS];
+	struct bus_sub *metrics;
+	struct service_request *open;
+	void *data;
+};
+
+/* ---- discovery ---- */
+
+static json_t *identity(const struct service *s, const char *kind)
+{
+	return json_pack("{s:o, s:s, s:s, s:s, s:O}", "type",
+	                 json_sprintf("io.nats.micro.v1.%s_response", kind), "name", s->name, "id", s->id,
+	                 "version", MILLRACE_VERSION, "metadata", s->metadata);
+}
+
+static json_t *info(const struct service *s)
+{
+	json_t *j = identity(s, "info"), *list = json_array();
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct endpoint *ep = &s->endpoints[i];
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:{}}", "name", ep->name, "subject", ep->subject,
+		                                      "queue_group", ep->queue, "metadata"));
+	}
+	json_object_set_new(j, "description", json_string(s->description));
+	json_object_set_new(j, "endpoints", list);
+	return j;
+}
+
+static json_t *stats(const struct service *s)
+{
+	json_t *j = identity(s, "stats"), *list = json_array();
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct endpoint *ep = &s->endpoints[i];
+		int64_t average = ep->requests ? ep->busy_ns / (int64_t)ep->requests : 0;
+		json_array_append_new(
+		    list, json_pack("{s:s, s:s, s:s, s:I, s:I, s:s, s:I, s:I}", "name", ep->name, "subject",
+		                    ep->subject, "queue_group", ep->queue, "num_requests", (json_int_t)ep->requests,
+		                    "num_errors", (json_int_t)ep->errors, "last_error", ep->last_error,
+		                    "processing_time", (json_int_t)ep->busy_ns, "average_processing_time",
+		                    (json_int_t)average));
+	}
+	json_object_set_new(j, "started", json_string(s->started));
+	json_object_set_new(j, "endpoints", list);
+	return j;
+}
+
+static void answer(struct bus *b, const struct bus_msg *m, const void *data, size_t len)
+{
+	struct err e;
+	struct bus_out out = {.subject = bus_msg_reply(m), .data = data, .len = len};
+
+	/* A reply address that is none is the asker's fault and loss. */
+	if (out.subject && bus_publish(b, &out, &e))
+		return;
+}
+
+static void on_discovery(void *data, struct bus_msg **m)
+{
+	struct discovery *d = data;
+	json_t *j = NULL;
+
+	switch (d->verb) {
+	case PING:
+		j = identity(d->service, "ping");
+		break;
+	case INFO:
+		j = info(d->service);
+		break;
+	case STATS:
+		j = stats(d->service);
+		break;
+	}
+	CLEANUP(free_ptr) char *text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	if (text)
+		answer(d->service->bus, *m, text, strlen(text));
+}
+
+static void on_metrics(void *data, struct bus_msg **m)
+{
+	struct service *s = data;
+	CLEANUP(buf_release) struct buf text = {0};
+
+	metrics_render(&text);
+	answer(s->bus, *m, text.data, text.len);
+}
+
+/* ---- requests ---- */
+
+static void on_request(void *data, struct bus_msg **m)
+{
+	struct endpoint *ep = data;
+	struct service_request *r = xmalloc(sizeof(*r));
+
+	*r = (struct service_request){.endpoint = ep, .msg = TAKE(*m), .began_ns = clock_mono_ns()};
+	ep->requests++;
+	DL_APPEND(ep->service->open, r);
+	ep->on_request(ep->service->data, r);
+}
+
+struct bus_msg *service_message(struct service_request *r)
+{
+	return r->msg;
+}
+
+void service_reply_with(struct service_request *r, const struct bus_header *h, size_t nh, const void *data, size_t len)
+{
+	struct endpoint *ep = r->endpoint;
+	struct bus_out out = {.subject = bus_msg_reply(r->msg), .data = data, .len = len, .headers = h, .nheaders = nh};
+	struct err e = {0};
+
+	if (out.subject && bus_publish(ep->service->bus, &out, &e) == ERR_TOO_LARGE) {
+		struct bus_header fault[] = {{"Nats-Service-Error-Code", "413"}, {"Nats-Service-Error", e.text}};
+		struct bus_out small = {.subject = out.subject, .headers = fault, .nheaders = 2};
+		if (bus_publish(ep->service->bus, &small, &e))
+			ep->errors++;
+	}
+	ep->busy_ns += clock_mono_ns() - r->began_ns;
+	DL_DELETE(ep->service->open, r);
+	bus_msg_free(r->msg);
+	free(r);
+}
+
+void service_reply(struct service_request *r, const char *content_type, const void *data, size_t len)
+{
+	struct bus_header h = {"Content-Type", content_type};
+
+	service_reply_with(r, &h, content_type != NULL, data, len);
+}
+
+void service_fail(struct service_request *r, int code, const char *fmt, ...)
+{
+	struct endpoint *ep = r->endpoint;
+	char number[16];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(ep->last_error, sizeof(ep->last_error), fmt, ap);
+	va_end(ap);
+	ep->errors++;
+	snprintf(number, sizeof(number), "%d", code);
+	struct bus_header h[] = {{"Nats-Service-Error-Code", number}, {"Nats-Service-Error", ep->last_error},
+	                         {"Content-Type", "application/json"}};
+	json_t *j = json_pack("{s:s, s:i}", "error", ep->last_error, "code", code);
+	if (!j) /* words that are no UTF-8 */
+		j = json_pack("{s:s, s:i}", "error", "invalid request", "code", code);
+	CLEANUP(free_ptr) char *text = json_dumps(j, JSON_COMPACT);
+	json_decref(j);
+	service_reply_with(r, h, ARRAY_LEN(h), text, strlen(text));
+}
+
+/* ---- open, close ---- */
+
+static int open_discovery(struct service *s, struct err *e)
+{
+	static const char *const verbs[VERBS] = {"PING", "INFO", "STATS"};
+	int rc = 0;
+
+	for (unsigned v = 0; v < VERBS; v++) {
+		CLEANUP(free_ptr) char *all = xasprintf("$SRV.%s", verbs[v]);
+		CLEANUP(free_ptr) char *named = xasprintf("$SRV.%s.%s", verbs[v], s->name);
+		CLEANUP(free_ptr) char *one = xasprintf("$SRV.%s.%s.%s", verbs[v], s->name, s->id);
+		const char *subjects[] = {all, named, one};
+		for (unsigned i = 0; !rc && i < ARRAY_LEN(subjects); i++) {
+			struct discovery *d = &s->discovery[v * 3 + i];
+			d->service = s;
+			d->verb = v == 0 ? PING : v == 1 ? INFO : STATS;
+			rc = bus_subscribe(s->bus, subjects[i], NULL, on_discovery, d, &d->sub, e);
+		}
+	}
+	return rc;
+}
+
+int service_open(struct bus *b, const char *name, const char *description, const char *const *metadata,
+                 const struct service_endpoint *endpoints, size_t n, void *data, struct service **ret,
+                 struct err *e)
+{
+	struct service *s = xcalloc(1, sizeof(*s));
+	uint8_t r[8];
+	int rc;
+
+	if (getentropy(r, sizeof(r)) != 0)
+		abort();
+	s->bus = b;
+	s->data = data;
+	s->name = xstrdup(name);
+	s->description = xstrdup(description);
+	s->metadata = json_object();
+	for (; metadata && metadata[0] && metadata[1]; metadata += 2)
+		json_object_set_new(s->metadata, metadata[0], json_string(metadata[1]));
+	snprintf(s->id, sizeof(s->id), "%02X%02X%02X%02X%02X%02X%02X%02X", r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7]);
+	time_format(clock_wall_ns(), s->started);
+	s->endpoints = xcalloc(n ? n : 1, sizeof(*s->endpoints));
+	s->n = n;
+	rc = open_discovery(s, e);
+	if (!rc)
+		rc = bus_subscribe(b, "ctl.metrics", NULL, on_metrics, s, &s->metrics, e);
+	for (size_t i = 0; !rc && i < n; i++) {
+		struct endpoint *ep = &s->endpoints[i];
+		const char *queue = endpoints[i].queue ? endpoints[i].queue : name;
+		*ep = (struct endpoint){.service = s, .name = xstrdup(endpoints[i].name), .queue = xstrdup(queue),
+		                        .subject = xstrdup(endpoints[i].subject), .on_request = endpoints[i].on_request};
+		rc = bus_subscribe(b, ep->subject, ep->queue, on_request, ep, &ep->sub, e);
+	}
+	if (rc) {
+		service_close(&s);
+		return rc;
+	}
+	*ret = s;
+	return 0;
+}
+
+void service_close(struct service **ps)
+{
+	struct service *s = TAKE(*ps);
+
+	if (!s)
+		return;
+	while (s->open)
+		service_fail(s->open, 503, "%s is stopping", s->name);
+	for (size_t i = 0; i < ARRAY_LEN(s->discovery); i++)
+		bus_unsubscribe(&s->discovery[i].sub);
+	bus_unsubscribe(&s->metrics);
+	for (size_t i = 0; i < s->n; i++) {
+		bus_unsubscribe(&s->endpoints[i].sub);
+		free(s->endpoints[i].name);
+		free(s->endpoints[i].subject);
+		free(s->endpoints[i].queue);
+	}
+	free(s->endpoints);
+	json_decref(s->metadata);
+	free(s->name);
+	free(s->description);
+	free(s);
+}

@@ -1,0 +1,53 @@
+/*
+ * Asks the consumers of the served lanes for tasks, by the plan of
+ * pull_plan.h, and begins what comes. Lanes are told to it by lanes.c.
+ */
+#pragma once
+
+#include "common/metrics.h"
+#include "node/node.h"
+#include "node/pull_plan.h"
+
+#define PULLER_LANES_MAX 1024
+#define PULL_EXPIRES_MS 3000
+#define PULL_SWEEP_MS 1000
+/* Consumers that a sweep asks at most; the next one goes on from there. */
+#define PULL_SWEEP_MAX 256
+#define PULL_GONE_RETRY_MS 5000
+#define PULL_BACKOFF_MAX_MS 5000
+
+struct puller;
+
+/* A lane that is or was served; lives until its last run ended. */
+struct served_lane {
+	struct lane lane;
+	struct handler *handler;
+	unsigned group;
+	struct metric *ok, *failed, *returned, *seconds;
+	/* the puller's own: */
+	struct puller *puller;
+	struct puller_consumer *consumers;
+	struct bus_sub *wake;
+	size_t index;
+	unsigned refs; /* runs, and the puller itself */
+	bool paused, removed;
+	int64_t gone_until_ms;
+};
+
+struct puller *puller_open(struct node *n);
+/* Closes every request at once; lanes with runs live on. NULL is fine. */
+void puller_close(struct puller **p);
+
+/* Starts or goes on pulling from l. What was gone is tried anew. */
+void puller_serve(struct puller *p, const struct lane *l, struct handler *h);
+/* No more is asked; what still comes of earlier requests is run. */
+void puller_drop(struct puller *p, const char *lane);
+void puller_pause(struct puller *p, const char *lane, bool paused);
+
+/* Something changed (a slot is free): plans once at the end of this turn of the loop. */
+void puller_wanted(struct puller *p);
+
+void served_lane_ref(struct served_lane *l);
+/* A run ended: counts it off l's type. */
+void served_lane_run_ended(struct served_lane *l);
+void served_lane_unref(struct served_lane *l);

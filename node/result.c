@@ -1,0 +1,40 @@
+/*
+ * The live tap of results: a core publish, after the outcome is durable. It
+ * fails only where nobody could do anything about it (the broker just left,
+ * a reply subject that is none); the record is in the store.
+ */
+#include "node/result.h"
+
+#include <stdio.h>
+
+#include "common/log.h"
+
+#define SUBJECT_MAX (sizeof("results..") + TOKEN_MAX + TASK_ID_MAX)
+
+static void tell(const struct run *r, struct bus_out *out, const char *subject)
+{
+	struct err e;
+
+	out->subject = subject;
+	if (bus_publish(r->node->bus, out, &e))
+		log_debug("result not told", LOG_S("task", r->task.id), LOG_S("error", e.text));
+}
+
+void result_tell(const struct run *r)
+{
+	const char *content_type = r->content_type ? r->content_type
+							   : r->borrowed   ? r->task.content_type
+											   : NULL;
+	struct bus_header h[4] = {
+		{H_TASK_ID, r->task.id}, {"Task-State", "completed"}, {"Task-Node", r->node->config->name}};
+	struct bus_out out = {
+		.data = r->data ? r->data : "", .len = r->len, .headers = h, .nheaders = 3};
+	char subject[SUBJECT_MAX];
+
+	if (content_type)
+		h[out.nheaders++] = (struct bus_header){H_CONTENT_TYPE, content_type};
+	snprintf(subject, sizeof(subject), "results.%s.%s", r->lane->lane.type, r->task.id);
+	tell(r, &out, subject);
+	if (r->task.reply_to)
+		tell(r, &out, r->task.reply_to);
+}

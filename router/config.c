@@ -1,0 +1,54 @@
+/* The router's configuration: one table. What each key means stands in its help. */
+#include "router/config.h"
+
+#include "common/token.h"
+
+static const struct config_key keys[] = {
+	BUS_CONFIG_KEYS(struct router_config, nats),
+	DAEMON_CONFIG_KEYS(struct router_config, daemon),
+	{"tasks.default_type", CONFIG_STRING, offsetof(struct router_config, default_type), "default",
+	 "type of a task on `tasks` that names none; empty: such a task is a dead letter"},
+	{"tasks.body_max", CONFIG_SIZE, offsetof(struct router_config, body_max_bytes), "1MiB",
+	 "largest body of a task", NULL, 1, 64 << 20},
+	{"record.body_max", CONFIG_SIZE, offsetof(struct router_config, record_body_max_bytes), "1MiB",
+	 "largest body that is kept with the task's row", NULL, 0, 64 << 20},
+	{"inbox.batch", CONFIG_INT, offsetof(struct router_config, batch), "1000",
+	 "most tasks asked for at once", NULL, 1, 10000},
+	{"inbox.in_flight", CONFIG_INT, offsetof(struct router_config, in_flight), "8192",
+	 "most tasks between TASKS and their lanes", NULL, 16, 20000},
+	{"inbox.bytes", CONFIG_SIZE, offsetof(struct router_config, in_flight_bytes), "64MiB",
+	 "most bytes of them", NULL, 4 << 20, INT64_C(16) << 30},
+	{"lanes.max", CONFIG_INT, offsetof(struct router_config, lanes_max), "2000",
+	 "most lanes; the first task of one more is a dead letter", NULL, 1, 100000},
+	{"delay.hold", CONFIG_INT, offsetof(struct router_config, hold_max), "10000",
+	 "most delayed tasks held in memory until their second", NULL, 1, 20000},
+	{"run.max", CONFIG_INT, offsetof(struct router_config, run_max), "4096",
+	 "most requests on run.<type> that wait for their result", NULL, 1, 20000},
+	{"run.wait", CONFIG_DURATION, offsetof(struct router_config, run_wait_ns), "4s",
+	 "how long such a request waits where it has no Task-Wait"},
+	{"retry.attempts", CONFIG_INT, offsetof(struct router_config, attempts), "4",
+	 "attempts of a task that does not say, the first included", NULL, 1, 1000},
+	{"retry.base", CONFIG_DURATION, offsetof(struct router_config, backoff_base_ns), "1s",
+	 "wait after the first failure; doubles after each further one"},
+	{"retry.max", CONFIG_DURATION, offsetof(struct router_config, backoff_max_ns), "60s",
+	 "longest such wait"},
+	{0},
+};
+
+static const struct config_key *const tables[] = {keys, NULL};
+
+const struct config_program router_program = {
+	.name = "millrace-router",
+	.summary =
+		"Takes submitted tasks from TASKS and puts each on the lane of its type and requirements.",
+	.usage = "[options]",
+	.tables = tables,
+};
+
+int router_config_check(const struct router_config *c, struct err *e)
+{
+	if (c->default_type && *c->default_type &&
+		token_check("tasks.default_type", c->default_type, e))
+		return e->code;
+	return 0;
+}

@@ -1,0 +1,46 @@
+/* The router's numbers by name. Reasons come from nodes, so only the known ones become labels. */
+#include "router/stats.h"
+
+#include <stdio.h>
+
+void stats_init(struct stats *s)
+{
+	s->received = metric_counter("millrace_router_tasks_received_total", "Tasks taken in.", NULL);
+	s->dispatched =
+		metric_counter("millrace_router_tasks_dispatched_total", "Tasks put on a lane.", NULL);
+	s->retried = metric_counter("millrace_router_tasks_retried_total",
+								"Failed attempts that get another.", NULL);
+	s->delayed =
+		metric_counter("millrace_router_tasks_delayed_total", "Tasks put into DELAYED.", NULL);
+	s->in_flight =
+		metric_gauge("millrace_router_in_flight", "Tasks between delivery and ack.", NULL);
+	s->lanes = metric_gauge("millrace_router_lanes", "Lanes that are known.", NULL);
+	s->hop = metric_histogram("millrace_router_hop_seconds",
+							  "From a task's delivery to its ack: both PubAcks lie between.", NULL);
+}
+
+void stats_dead(const char *reason)
+{
+	static const char *const known[] = {"error",      "timeout",    "crash",   "no-responders",
+										"no-handler", "deliveries", "invalid", "expired"};
+	char labels[48];
+	const char *label = "other";
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		if (reason && str_eq(reason, known[i]))
+			label = known[i];
+	}
+	snprintf(labels, sizeof(labels), "reason=\"%s\"", label);
+	metric_add(
+		metric_counter("millrace_router_tasks_dead_total", "Dead letters by reason.", labels), 1);
+}
+
+void stats_advisory(const char *kind)
+{
+	char labels[48];
+
+	snprintf(labels, sizeof(labels), "kind=\"%s\"", kind);
+	metric_add(metric_counter("millrace_router_advisories_total",
+							  "Messages that the broker delivers no more.", labels),
+			   1);
+}

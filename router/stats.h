@@ -1,0 +1,18 @@
+/* The router's numbers, looked up once. */
+#pragma once
+
+#include "common/metrics.h"
+
+struct stats {
+	struct metric *received;   /* tasks taken from TASKS and run.* */
+	struct metric *dispatched; /* published to a lane */
+	struct metric *retried;
+	struct metric *delayed; /* published to DELAYED */
+	struct metric *in_flight;
+	struct metric *lanes;
+	struct metric *hop; /* from delivery to ack */
+};
+
+void stats_init(struct stats *s);
+void stats_dead(const char *reason);
+void stats_advisory(const char *kind);

@@ -1,0 +1,20 @@
+/* What can be configured in a store: one table, with defaults. */
+#pragma once
+
+#include "common/bus.h"
+#include "common/config.h"
+#include "common/daemon.h"
+#include "common/pg.h"
+
+struct store_config {
+	struct bus_config nats;
+	struct pg_config database;
+	struct daemon_config daemon;
+	int64_t batch_tasks;
+	int64_t batch_bytes;
+	int64_t samples_ns;
+	int64_t database_wait_ns;
+	bool migrate;
+};
+
+extern const struct config_program store_program;

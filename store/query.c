@@ -1,0 +1,443 @@
+/*
+ * api.task.*: answers from PostgreSQL. It stands alone beside ingest, on a
+ * connection of its own, so that a slow question delays no event.
+ *
+ * It goes well: the request is read (a bare id, JSON or protobuf), becomes one
+ * batch of statements, and its rows become the answer, in the form that the
+ * request had. It fails: a request that makes no sense is 400, an absent task
+ * 404, a database that is away or overloaded 503, one that takes too long 504.
+ * An answer larger than a message may be is cut: a page ends earlier (its
+ * cursor goes on), a task is told without its body, then without its result.
+ */
+#include "store/query.h"
+
+#include <ctype.h>
+
+#include <utlist.h>
+
+#include "common/codec.h"
+#include "common/log.h"
+#include "common/service.h"
+#include "common/token.h"
+#include "store/task_select.h"
+
+#define QUERY_TIMEOUT_MS 10000
+#define REPLY_ROOM_BYTES 4096u /* of max_payload, for headers */
+
+struct query {
+	struct bus *bus;
+	struct pg *pg;
+	struct service *service;
+	struct question *open; /* those under way */
+};
+
+/* A request under way. */
+struct question {
+	struct query *q;
+	struct service_request *request;
+	bool protobuf;  /* the answer's form */
+	unsigned limit; /* of a page */
+	struct question *prev, *next;
+};
+
+/* ---- reading requests ---- */
+
+static bool says_protobuf(const struct bus_msg *m)
+{
+	const char *type = bus_msg_header(m, "Content-Type");
+	return type != NULL && strcasestr(type, "protobuf") != NULL;
+}
+
+static bool blank(const char *p, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (!isspace((unsigned char)p[i])) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* An empty body is the empty request. */
+static int read_request(const struct bus_msg *m, const ProtobufCMessageDescriptor *d,
+						ProtobufCMessage **ret, struct err *e)
+{
+	const char *type = bus_msg_header(m, "Content-Type");
+	if (blank(bus_msg_data(m), bus_msg_len(m)) && !says_protobuf(m)) {
+		return codec_from_json_text(d, "{}", 2, 0, ret, e);
+	}
+	return codec_decode(d, type, bus_msg_data(m), bus_msg_len(m), ret, e);
+}
+
+/* The id of api.task.get, in any of its forms; in *ret_id, which holds TASK_ID_MAX + 1. */
+static int read_id(const struct bus_msg *m, char *ret_id, struct err *e)
+{
+	const char *p = bus_msg_data(m);
+	size_t len = bus_msg_len(m);
+	while (len > 0 && isspace((unsigned char)p[len - 1])) { /* `nats request` from a file or pipe */
+		len--;
+	}
+	if (!says_protobuf(m) && task_id_ok(p, len)) {
+		memcpy(ret_id, p, len);
+		ret_id[len] = '\0';
+		return 0;
+	}
+	ProtobufCMessage *record = NULL;
+	int rc = read_request(m, &millrace__task_get__descriptor, &record, e);
+	if (rc == 0) {
+		const char *id = ((Millrace__TaskGet *)record)->id;
+		rc = task_id_check(id, e);
+		if (rc == 0) {
+			memcpy(ret_id, id, strlen(id) + 1);
+		}
+	}
+	codec_free(record);
+	return rc;
+}
+
+/* ---- answering ---- */
+
+static size_t room(const struct question *x)
+{
+	return bus_max_payload(x->q->bus) - REPLY_ROOM_BYTES;
+}
+
+static void encode(const struct question *x, const ProtobufCMessage *record, struct buf *out)
+{
+	buf_reset(out);
+	if (x->protobuf) {
+		codec_pack(record, out);
+	} else {
+		codec_to_json_text(record, CODEC_ALL, out);
+	}
+}
+
+static void answer(struct question *x, const struct buf *b)
+{
+	service_reply(x->request, x->protobuf ? CONTENT_PROTOBUF : CONTENT_JSON, b->data, b->len);
+}
+
+static int http_code(int code)
+{
+	switch (code) {
+	case ERR_INVALID:
+	case ERR_TOO_LARGE:
+		return 400;
+	case ERR_NOT_FOUND: /* of a table: the schema is missing */
+	case ERR_UNREACHABLE:
+	case ERR_FULL:
+	case ERR_CLOSED:
+		return 503;
+	case ERR_TIMEOUT:
+		return 504;
+	default:
+		return 500;
+	}
+}
+
+static struct question *open_question(struct query *q, struct service_request *r)
+{
+	struct question *x = xcalloc(1, sizeof(*x));
+	x->q = q;
+	x->request = r;
+	x->protobuf = says_protobuf(service_message(r));
+	DL_APPEND(q->open, x);
+	return x;
+}
+
+static void close_question(struct question *x)
+{
+	DL_DELETE(x->q->open, x); /* NOLINT(clang-analyzer-core.NullDereference): it is in the list */
+	free(x);
+}
+
+static void refuse(struct question *x, const struct err *e)
+{
+	service_fail(x->request, http_code(e->code), "%s", e->text);
+	close_question(x);
+}
+
+/* ---- api.task.get ---- */
+
+static void on_task(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
+{
+	struct question *x = data;
+	(void)n;
+	if (e != NULL) {
+		refuse(x, e);
+		return;
+	}
+	if (pg_nrows(rows[0]) == 0) {
+		service_fail(x->request, 404, "no such task is stored");
+		close_question(x);
+		return;
+	}
+	struct arena a = {0};
+	CLEANUP(buf_release) struct buf out = {0};
+	Millrace__Task t;
+	task_from_row(rows[0], 0, &a, &t);
+	task_add_history(rows[1], &a, &t);
+	encode(x, &t.base, &out);
+	if (out.len > room(x)) {
+		t.body.len = 0;
+		encode(x, &t.base, &out);
+	}
+	if (out.len > room(x)) {
+		t.result.len = 0;
+		encode(x, &t.base, &out);
+	}
+	answer(x, &out);
+	arena_release(&a);
+	close_question(x);
+}
+
+static void on_get(void *data, struct service_request *r)
+{
+	struct question *x = open_question(data, r);
+	char id[TASK_ID_MAX + 1];
+	struct err e;
+	if (read_id(service_message(r), id, &e) < 0) {
+		refuse(x, &e);
+		return;
+	}
+	struct task_select s = {0};
+	task_select_one(&s, id);
+	struct pg_param of_id = PG_ARG(id);
+	struct pg_statement both[] = {{s.sql.data, s.params, s.nparams}, {task_history_sql, &of_id, 1}};
+	if (pg_run(x->q->pg, both, ARRAY_LEN(both), QUERY_TIMEOUT_MS, on_task, x, &e) < 0) {
+		refuse(x, &e);
+	}
+	task_select_release(&s);
+}
+
+/* ---- api.task.list ---- */
+
+static void on_page(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
+{
+	struct question *x = data;
+	(void)n;
+	if (e != NULL) {
+		refuse(x, e);
+		return;
+	}
+	struct arena a = {0};
+	CLEANUP(buf_release) struct buf out = {0};
+	size_t found = pg_nrows(rows[0]);
+	Millrace__Task *tasks = arena_alloc(&a, (found + 1) * sizeof(*tasks));
+	Millrace__Task **list = arena_alloc(&a, (found + 1) * sizeof(Millrace__Task *));
+	for (size_t i = 0; i < found; i++) {
+		task_from_row(rows[0], i, &a, &tasks[i]);
+		list[i] = &tasks[i];
+	}
+	Millrace__TaskPage page = MILLRACE__TASK_PAGE__INIT;
+	page.tasks = list;
+	page.n_tasks = MIN_OF(found, (size_t)x->limit);
+	for (;;) {
+		bool more = page.n_tasks < found;
+		page.next_cursor = more ? task_cursor(list[page.n_tasks - 1], &a)
+								: (char *)(uintptr_t)protobuf_c_empty_string;
+		encode(x, &page.base, &out);
+		if (out.len <= room(x)) {
+			break;
+		}
+		if (page.n_tasks > 1) {
+			page.n_tasks /= 2;
+		} else if (list[0]->body.len > 0) {
+			list[0]->body.len = 0;
+		} else if (list[0]->result.len > 0) {
+			list[0]->result.len = 0;
+		} else {
+			break;
+		}
+	}
+	answer(x, &out);
+	arena_release(&a);
+	close_question(x);
+}
+
+static void on_list(void *data, struct service_request *r)
+{
+	struct question *x = open_question(data, r);
+	ProtobufCMessage *record = NULL;
+	struct task_select s = {0};
+	struct err e;
+	int rc = read_request(service_message(r), &millrace__task_list__descriptor, &record, &e);
+	if (rc == 0) {
+		rc = task_select_page(&s, (Millrace__TaskList *)record, &e);
+	}
+	if (rc == 0) {
+		x->limit = s.limit;
+		rc = pg_query(x->q->pg, s.sql.data, s.params, s.nparams, QUERY_TIMEOUT_MS, on_page, x, &e);
+	}
+	if (rc < 0) {
+		refuse(x, &e);
+	}
+	task_select_release(&s);
+	codec_free(record);
+}
+
+/* ---- api.task.stats ---- */
+
+static void add_count(Millrace__TypeStats *t, Millrace__State state, uint64_t n)
+{
+	switch (state) {
+	case MILLRACE__STATE__STATE_SCHEDULED:
+		t->scheduled += n;
+		return;
+	case MILLRACE__STATE__STATE_QUEUED:
+		t->queued += n;
+		return;
+	case MILLRACE__STATE__STATE_RUNNING:
+		t->running += n;
+		return;
+	case MILLRACE__STATE__STATE_COMPLETED:
+		t->completed += n;
+		return;
+	case MILLRACE__STATE__STATE_DEAD:
+		t->dead += n;
+		return;
+	case MILLRACE__STATE__STATE_CANCELLED:
+		t->cancelled += n;
+		return;
+	case MILLRACE__STATE__STATE_NONE:
+	case _MILLRACE__STATE_IS_INT_SIZE:
+		return;
+	}
+}
+
+/* Rows are sorted by type. */
+static void on_counts(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
+{
+	struct question *x = data;
+	(void)n;
+	if (e != NULL) {
+		refuse(x, e);
+		return;
+	}
+	struct arena a = {0};
+	CLEANUP(buf_release) struct buf out = {0};
+	size_t found = pg_nrows(rows[0]);
+	Millrace__Stats stats = MILLRACE__STATS__INIT;
+	Millrace__TypeStats total = MILLRACE__TYPE_STATS__INIT;
+	stats.total = &total;
+	stats.types = arena_alloc(&a, (found + 1) * sizeof(Millrace__TypeStats *));
+	for (size_t i = 0; i < found; i++) {
+		const char *type = pg_get(rows[0], i, 0, NULL);
+		Millrace__State state = (Millrace__State)pg_get_int(rows[0], i, 1);
+		uint64_t count = (uint64_t)MAX_OF(pg_get_int(rows[0], i, 2), 0);
+		if (stats.n_types == 0 || !str_eq(stats.types[stats.n_types - 1]->type, type)) {
+			Millrace__TypeStats *t = arena_alloc(&a, sizeof(*t));
+			millrace__type_stats__init(t);
+			t->type = arena_strdup(&a, type);
+			stats.types[stats.n_types++] = t;
+		}
+		add_count(stats.types[stats.n_types - 1], state, count);
+		add_count(&total, state, count);
+	}
+	encode(x, &stats.base, &out);
+	if (out.len > room(x)) { /* thousands of types: the sum is what fits */
+		stats.n_types = 0;
+		encode(x, &stats.base, &out);
+	}
+	answer(x, &out);
+	arena_release(&a);
+	close_question(x);
+}
+
+static void on_stats(void *data, struct service_request *r)
+{
+	struct question *x = open_question(data, r);
+	ProtobufCMessage *record = NULL;
+	struct err e;
+	int rc = read_request(service_message(r), &millrace__stats_get__descriptor, &record, &e);
+	if (rc == 0) {
+		const char *type = ((Millrace__StatsGet *)record)->type;
+		struct pg_param p = PG_ARG(type);
+		rc = pg_query(
+			x->q->pg,
+			"SELECT type, state, sum(n)::int8 FROM millrace.task_counts "
+			"WHERE $1::text = '' OR type = $1::text GROUP BY type, state ORDER BY type, state",
+			&p, 1, QUERY_TIMEOUT_MS, on_counts, x, &e);
+	}
+	if (rc < 0) {
+		refuse(x, &e);
+	}
+	codec_free(record);
+}
+
+/* ---- api.lane.scheduled ---- */
+
+static void on_scheduled_counts(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
+{
+	struct question *x = data;
+	(void)n;
+	if (e != NULL) {
+		refuse(x, e);
+		return;
+	}
+	struct arena a = {0};
+	CLEANUP(buf_release) struct buf out = {0};
+	Millrace__LanePage page = MILLRACE__LANE_PAGE__INIT;
+	page.n_lanes = pg_nrows(rows[0]);
+	page.lanes = arena_alloc(&a, (page.n_lanes + 1) * sizeof(Millrace__Lane *));
+	for (size_t i = 0; i < page.n_lanes; i++) {
+		Millrace__Lane *lane = arena_alloc(&a, sizeof(*lane));
+		millrace__lane__init(lane);
+		lane->name = arena_strdup(&a, pg_get(rows[0], i, 0, NULL));
+		lane->scheduled = (uint64_t)pg_get_int(rows[0], i, 1);
+		page.lanes[i] = lane;
+	}
+	encode(x, &page.base, &out);
+	answer(x, &out);
+	arena_release(&a);
+	close_question(x);
+}
+
+/* What waits in DELAYED lies there by time; by lane only the rows know it. */
+static void on_scheduled(void *data, struct service_request *r)
+{
+	struct question *x = open_question(data, r);
+	struct err e;
+	if (pg_query(x->q->pg,
+				 "SELECT lane, count(*) FROM millrace.tasks WHERE state = 1 AND lane IS NOT NULL "
+				 "GROUP BY lane ORDER BY lane LIMIT 10000",
+				 NULL, 0, QUERY_TIMEOUT_MS, on_scheduled_counts, x, &e) < 0) {
+		refuse(x, &e);
+	}
+}
+
+/* ---- the service ---- */
+
+int query_open(struct bus *bus, struct pg *pg, struct query **ret, struct err *e)
+{
+	static const struct service_endpoint endpoints[] = {
+		{"task-get", "api.task.get", NULL, on_get},
+		{"task-list", "api.task.list", NULL, on_list},
+		{"task-stats", "api.task.stats", NULL, on_stats},
+		{"lane-scheduled", "api.lane.scheduled", NULL, on_scheduled},
+	};
+	struct query *q = xcalloc(1, sizeof(*q));
+	q->bus = bus;
+	q->pg = pg;
+	int rc =
+		service_open(bus, "millrace-store", "stores events in PostgreSQL and answers api.task.*",
+					 NULL, endpoints, ARRAY_LEN(endpoints), q, &q->service, e);
+	if (rc < 0) {
+		free(q);
+		return rc;
+	}
+	*ret = q;
+	return 0;
+}
+
+void query_close(struct query **qp)
+{
+	struct query *q = TAKE(*qp);
+	if (q != NULL) {
+		service_close(&q->service);
+		while (q->open != NULL) {
+			close_question(q->open);
+		}
+		free(q);
+	}
+}

@@ -1,0 +1,39 @@
+/*
+ * The SQL side of api.task.*: a request becomes a statement, a row becomes a
+ * record. Pure: values in, values out.
+ */
+#pragma once
+
+#include "api.pb-c.h"
+#include "common/pg.h"
+#include "store/arena.h"
+
+#define TASK_LIST_DEFAULT 50u
+#define TASK_LIST_MAX 1000u
+
+/* A statement that is being put together; it owns what its parameters point to. */
+struct task_select {
+	struct buf sql;
+	struct pg_param params[16];
+	size_t nparams;
+	struct pg_array states;
+	struct arena arena;
+	unsigned limit; /* rows that are asked for, without the one more that tells of a next page */
+};
+
+/* One task with everything. */
+void task_select_one(struct task_select *s, const char *id);
+/* A page, newest first. ERR_INVALID names the field that is wrong. */
+MUST_CHECK int task_select_page(struct task_select *s, const Millrace__TaskList *list,
+								struct err *e);
+void task_select_release(struct task_select *s);
+
+/* Row i of such a statement. Strings are copied to the arena, bodies point into rows. */
+void task_from_row(struct pg_rows rows, size_t row, struct arena *a, Millrace__Task *ret);
+/* Adds the rows of "… FROM millrace.attempts", and the last execution where it is not among them.
+ */
+void task_add_history(struct pg_rows attempts, struct arena *a, Millrace__Task *task);
+extern const char task_history_sql[]; /* $1: the id */
+
+/* Where a page ended, as text that a URL can hold; in the arena. */
+char *task_cursor(const Millrace__Task *last, struct arena *a);

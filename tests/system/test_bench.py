@@ -1,0 +1,35 @@
+"""`millrace bench` says what contract and comparison need. (How fast it is depends on the machine and the build.)"""
+import os
+
+
+def test_pipeline(system):
+    figures, = system.cli_json("bench", "pipeline", "--dir", system.dir, "--count", "3000", timeout=200)
+    assert {"tasks_per_s", "p50_ms", "p95_ms", "p99_ms", "errors", "broker_only_per_s", "bare_pipeline_per_s", "fsync_us",
+            "cpu_us_per_task", "rss_mib"} <= figures.keys()
+    assert figures["errors"] == 0 and figures["rows"] == 3000 and figures["tasks_per_s"] > 0
+    assert figures["start_p50_ms"] <= figures["p50_ms"]
+    for key in ("cpu_us_per_task", "rss_mib"):
+        assert {"broker", "postgresql", "router", "store", "node"} <= figures[key].keys()
+    assert all(v > 0 for v in figures["rss_mib"].values())
+
+
+def test_it_leaves_nothing_in_the_broker(system):
+    names = [s["config"]["name"] for s in system.nats.api("STREAM.LIST", {})["streams"]]
+    assert not [n for n in names if n.startswith(("BENCH", "BARE"))]
+
+
+def test_latency(system):
+    figures, = system.cli_json("bench", "latency", "--dir", system.dir, "--rate", "100", "--duration", "2s", timeout=120)
+    assert figures["errors"] == 0 and figures["tasks"] == 200
+    assert 0 < figures["p50_ms"] <= figures["p99_ms"] and 0 < figures["run_p50_ms"] <= figures["run_p99_ms"]
+
+
+def test_submit(system):
+    figures, = system.cli_json("bench", "submit", "--dir", system.dir, "--count", "2000", timeout=120)
+    assert figures["errors"] == 0 and figures["p50_ms"] > 0
+
+
+def test_its_own_system_is_removed(system, tmp_path):
+    figures, = system.cli_json("bench", "pipeline", "--dir", tmp_path / "own", "--count", "500", "--nodes", "1", "--alone", timeout=120)
+    assert figures["errors"] == 0 and "broker_only_per_s" not in figures
+    assert not os.path.exists(tmp_path / "own")

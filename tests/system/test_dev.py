@@ -1,0 +1,166 @@
+"""`millrace dev`: the whole system on one machine, and nothing of it left behind."""
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from lib.system import BIN, System, clean_env
+from lib.wait import until
+
+
+def test_status_and_env(system):
+    status = system.status()
+    assert {"nats_url", "database_url", "http_url", "components"} <= status.keys()
+    for component in status["components"]:
+        assert {"name", "pid", "state"} <= component.keys() and component["state"] == "ready"
+        os.kill(component["pid"], 0)
+    names = [c["name"] for c in status["components"]]
+    assert names == ["broker", "postgresql", "router", "store", "node-1", "node-2", "bridge"]
+    exported = subprocess.run(["sh", "-c", f'eval "$("{BIN}/millrace" dev env --dir "{system.dir}")"; '
+                               'echo "$NATS_URL|$DATABASE_URL|${MILLRACE_HTTP-unset}"'],
+                              env=clean_env(), capture_output=True, text=True).stdout.strip()
+    assert exported.startswith(f"{system.nats_url}|{system.database_url}|") and not exported.endswith("unset")
+
+
+def test_second_start_says_what_runs(system):
+    done = system.dev("--detach")
+    assert done.returncode == 1 and "already" in done.stderr and system.nats_url in done.stdout
+    done = subprocess.run([BIN / "millrace", "dev", "--dir", system.dir], env=clean_env(), capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "already" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["router", "store", "node-2", "broker", "postgresql", "bridge"])
+def test_what_crashes_is_started_again_and_said(system, name):
+    system.allow("level=error|FATAL|PANIC|ERROR: ")
+    pid = system.kill(name)
+    system.wait_ready(name, not_pid=pid)
+    assert f"{name} ended with signal 9" in system.log("dev")
+    system.finished(system.submit("echo", "after"), "completed")
+
+
+def test_stop_one_and_start_it_again(system):
+    system.hold("node-1")
+    assert system.component("node-1")["state"] == "stopped"
+    system.finished(system.submit("echo", "the other does it"), "completed")
+    system.release("node-1")
+    done = system.dev("stop", "no-such")
+    assert done.returncode == 3
+
+
+def alive(pid):
+    """Not gone, and not merely waiting for init to take note."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_nothing_outlives_a_killed_supervisor(own_system):
+    system = own_system()
+    system.finished(system.submit("echo", "x"), "completed")
+    pids = [c["pid"] for c in system.status()["components"]]
+    os.kill(system.status()["pid"], signal.SIGKILL)
+    until(lambda: not system.processes(), 15, "all gone")
+    assert not any(alive(pid) for pid in pids)
+    # And it starts again over what is there.
+    url = system.nats_url
+    system.start()
+    assert system.nats_url == url, "the ports are remembered"
+    assert system.sql("select count(*) as n from millrace.tasks where state = 4")[0]["n"] == 1
+
+
+def test_ports_taken_by_others_are_replaced(own_system):
+    import socket
+    system = own_system(nodes=0, bridge=False)
+    port = int(system.nats_url.rsplit(":", 1)[1])
+    assert system.dev("stop").returncode == 0
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", port))
+        s.listen()
+        system.start()
+        assert not system.nats_url.endswith(f":{port}")
+
+
+def test_foreground_ends_on_ctrl_c_in_order(tmp_path):
+    child = subprocess.Popen([BIN / "millrace", "dev", "--dir", tmp_path / "run", "--nodes", "1", "--load", "50"],
+                             env=clean_env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+    lines = []
+    while not any(b"Ctrl-C" in line for line in lines):
+        line = child.stdout.readline()
+        assert line, child.stderr.read()
+        lines.append(line)
+    system = System(tmp_path / "run")
+    status = system.status()
+    system.nats_url, system.database_url = status["nats_url"], status["database_url"]
+    until(lambda: system.sql("select count(*) as n from millrace.tasks where state = 4")[0]["n"] >= 100, 30, "the load's tasks")
+    assert {row["type"] for row in system.sql("select distinct type from millrace.tasks")} == {"echo", "hash", "stats"}
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 0 and b"all ended" in err
+    assert not system.processes()
+    assert not system.bad_lines()
+    assert "draining" in system.log("node-1")
+
+
+def test_purge_removes_what_it_made_and_nothing_else(own_system):
+    system = own_system(nodes=0, bridge=False)
+    (system.dir / "bin").mkdir()
+    (system.dir / "bin" / "mine").write_text("x")
+    assert system.dev("purge").returncode == 0
+    assert sorted(p.name for p in system.dir.iterdir()) == ["bin"]
+    assert system.dev("status").returncode == 3
+    (system.dir / "log").mkdir()
+
+
+def test_a_system_whose_directory_is_removed_ends_by_itself(tmp_path):
+    system = System(tmp_path / "gone", nodes=1).start()
+    supervisor = system.status()["pid"]
+    shutil.rmtree(system.dir)
+    until(lambda: not alive(supervisor), 60, "the supervisor ends")
+    assert not system.processes()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has a directory that others cannot pass")
+def test_below_a_private_directory_of_root():
+    home = Path(tempfile.mkdtemp(prefix="millrace-private-"))
+    home.chmod(0o700)
+    try:
+        system = System(home / "deep" / "run", nodes=1)
+        (home / "deep").mkdir(mode=0o700)
+        system.start()
+        system.finished(system.submit("echo", "x"), "completed")
+        system.stop()
+    finally:
+        shutil.rmtree(home)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
+def test_as_an_ordinary_user():
+    home = Path(tempfile.mkdtemp(prefix="millrace-nobody-"))
+    shutil.chown(home, "nobody", "nogroup")
+    for name in ("millrace", "millrace-router", "millrace-store", "millrace-node"):
+        shutil.copy(BIN / name, home / name)  # the checkout may be where nobody can read
+    become = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "env", f"HOME={home}"]
+    # The broker too must be one that nobody can execute.
+    broker = shutil.which("nats-server")
+    shutil.copy(broker, home / "nats-server")
+    (home / "nats-server").chmod(0o755)
+    env = clean_env(MILLRACE_DEV_NATS_SERVER=str(home / "nats-server"))
+    try:
+        for words in (["--detach", "--nodes", "1"], ["status"], ["stop"]):
+            done = subprocess.run([*become, home / "millrace", "dev", *words, "--dir", home / "run"], env=env, cwd=home,
+                                  capture_output=True, text=True, timeout=120)
+            assert done.returncode == 0, done.stdout + done.stderr
+    finally:
+        shutil.rmtree(home)
+
+
+def test_two_at_once(own_system):
+    one, two = own_system(nodes=1), own_system(nodes=1)
+    for system in (one, two):
+        system.finished(system.submit("echo", "x", task_id="both"), "completed")
+    assert one.nats_url != two.nats_url and one.database_url != two.database_url

@@ -1,0 +1,50 @@
+"""The distribution's old nats-server (2.9.10) serves development: the same path on it."""
+import os
+import re
+import subprocess
+
+import pytest
+
+from lib.journal import Journal
+from lib.wait import until
+
+OLD = "/usr/sbin/nats-server"
+
+
+@pytest.fixture(scope="module")
+def old_broker():
+    if not os.access(OLD, os.X_OK):
+        pytest.skip("the distribution's nats-server is not installed")
+    version = subprocess.run([OLD, "--version"], capture_output=True, text=True).stdout
+    if not re.search(r"v2\.9\.", version):
+        pytest.skip(f"{OLD} is not an old one: {version.strip()}")
+    return {"MILLRACE_DEV_NATS_SERVER": OLD}
+
+
+def test_the_path(own_system, old_broker):
+    system = own_system(env=old_broker)
+    assert "development only" in system.log("dev")
+    assert system.nats.info["version"].startswith("2.9.")
+    journal = Journal(system)
+    journal.publish(("echo", f"old-{n}", f"body {n}") for n in range(1000))
+    journal.check("old-")
+    assert system.nats.request("run.hash", "abc").data.startswith(b"ba7816bf")
+    task = system.finished(system.submit("fail", "x", task_attempts="2", task_backoff="10ms"), "dead")
+    assert task["attempt"] == 2
+    delayed = system.submit("echo", "later", task_delay="1s")
+    assert system.finished(delayed, "completed", timeout=40)
+    assert "0 created, 0 updated" in system.cli("setup").err
+
+
+def test_killed_node_and_broker_restart(own_system, old_broker):
+    system = own_system(env=old_broker, nodes=2, slots=4)
+    system.allow("level=error")
+    journal = Journal(system)
+    journal.publish(("sleep", f"oldkill-{n}", "200ms") for n in range(60))
+    pid = system.kill("node-1")
+    system.wait_ready("node-1", not_pid=pid)
+    pid = system.kill("broker")
+    system.wait_ready("broker", not_pid=pid)
+    journal.publish(("sleep", f"oldkill-later-{n}", "10ms") for n in range(20))
+    journal.check("oldkill-", timeout=90)
+    until(lambda: system.nats.stream_state("EVENTS")["messages"] == 0, 20, "events taken")
