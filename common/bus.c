@@ -315,13 +315,16 @@ void bus_close(struct bus **pb)
 	if (!b)
 		return;
 	end_turn(b);
+	for (size_t i = 0; i < BUS_PLACES; i++) {
+		if (b->place_ends[i])
+			b->place_ends[i](TAKE(b->places[i]));
+	}
+	end_turn(b);
 	b->closing = true;
 	if (b->buffered && natsConnection_Status(b->buffered) == NATS_CONN_STATUS_CONNECTED)
 		natsConnection_FlushTimeout(b->buffered, 1000);
 	if (b->direct && natsConnection_Status(b->direct) == NATS_CONN_STATUS_CONNECTED)
 		natsConnection_FlushTimeout(b->direct, 1000);
-	if (b->publishes_free)
-		b->publishes_free(b->publishes);
 	bus_calls_drop(b);
 	while (b->subs) {
 		struct bus_sub *sub = b->subs;
@@ -376,15 +379,15 @@ const char *bus_url(const struct bus *b)
 	return b->url;
 }
 
-void *bus_publishes(const struct bus *b)
+void *bus_place(const struct bus *b, enum bus_place place)
 {
-	return b->publishes;
+	return b->places[place];
 }
 
-void bus_set_publishes(struct bus *b, void *p, void (*free_fn)(void *))
+void bus_put(struct bus *b, enum bus_place place, void *p, void (*end)(void *))
 {
-	b->publishes = p;
-	b->publishes_free = free_fn;
+	b->places[place] = p;
+	b->place_ends[place] = end;
 }
 
 void bus_hook_add(struct bus *b, struct bus_hook *h)

@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "common/bus.h"
+#include "common/bus_packet.h"
 
 /* Up to this rate, and bursts of so many, each message is a write of its own. */
 #define BUS_DIRECT_PER_S 8000
@@ -125,8 +126,8 @@ struct bus {
 	size_t out_len, out_cap;
 	struct bus_deferred *deferred;
 	size_t deferred_len, deferred_cap;
-	void *publishes;           /* js_publish.c's own */
-	void (*publishes_free)(void *);
+	void *places[BUS_PLACES]; /* bus_packet.h */
+	void (*place_ends[BUS_PLACES])(void *);
 };
 
 /* bus_options.c */

@@ -1,6 +1,6 @@
 /*
- * For js_publish.c, which repeats the same message until it is acknowledged:
- * a message made once, and a place on the bus for its table of waiters.
+ * For js_publish.c, which repeats the same message until it is acknowledged: a
+ * message made once. And a place on the bus for the tables of js_*.c.
  */
 #pragma once
 
@@ -13,9 +13,10 @@ MUST_CHECK int bus_packet_make(const struct bus *bus, const struct bus_out *out,
 bool bus_packet_send(struct bus *bus, struct bus_packet *p);
 void bus_packet_unref(struct bus_packet *p);
 
-/* One pointer that lives with the bus; free is called by bus_close. */
-void *bus_publishes(const struct bus *bus);
-void bus_set_publishes(struct bus *bus, void *p, void (*free_fn)(void *));
+/* What js_*.c keep for the life of the bus. end is called by bus_close and may still publish. */
+enum bus_place { BUS_PUBLISHES, BUS_ACKS, BUS_PLACES };
+void *bus_place(const struct bus *bus, enum bus_place place);
+void bus_put(struct bus *bus, enum bus_place place, void *p, void (*end)(void *));
 
 /*
  * bus_request and js_publish for those here whose data is an allocation of their own: where the bus

@@ -69,6 +69,7 @@ unsigned js_pull_credits(const struct js_pull *p); /* messages that may still co
 void js_pull_close(struct js_pull **p);
 
 /* ---- acks: by the reply subject of a delivered message ---- */
+/* Final. The newest of a stream leaves up to 0.1 s later than the others (js_ack.c says why), at the latest by bus_close. */
 void js_ack(struct bus *bus, const char *reply);
 void js_nak(struct bus *bus, const char *reply, int64_t delay_ms);
 void js_working(struct bus *bus, const char *reply); /* +WPI: the ack_wait starts anew */

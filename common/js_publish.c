@@ -133,14 +133,14 @@ static void table_free(void *data)
 
 static struct publishes *table_of(struct bus *b)
 {
-	struct publishes *table = bus_publishes(b);
+	struct publishes *table = bus_place(b, BUS_PUBLISHES);
 
 	if (!table) {
 		table = xcalloc(1, sizeof(*table));
 		table->bus = b;
 		table->hook.on_up = on_up;
 		bus_hook_add(b, &table->hook);
-		bus_set_publishes(b, table, table_free);
+		bus_put(b, BUS_PUBLISHES, table, table_free);
 	}
 	return table;
 }
@@ -188,7 +188,7 @@ int js_publish_owned(struct bus *b, const struct bus_out *out, int64_t deadline_
 
 size_t js_publish_inflight(const struct bus *b)
 {
-	const struct publishes *table = bus_publishes(b);
+	const struct publishes *table = bus_place(b, BUS_PUBLISHES);
 
 	return table ? table->count : 0;
 }

@@ -181,34 +181,3 @@ void js_pull_close(struct js_pull **pp)
 	p->closed = true;
 	bus_defer(p->bus, free_closed, p);
 }
-
-/* ---- acks ---- */
-
-static void answer(struct bus *b, const char *reply, const char *body, size_t len)
-{
-	if (reply && strncmp(reply, "$JS.ACK.", 8) == 0)
-		bus_send(b, reply, body, len);
-}
-
-void js_ack(struct bus *b, const char *reply)
-{
-	answer(b, reply, "", 0);
-}
-
-void js_nak(struct bus *b, const char *reply, int64_t delay_ms)
-{
-	char body[64];
-	int len = delay_ms > 0 ? snprintf(body, sizeof(body), "-NAK {\"delay\":%lld}", (long long)(delay_ms * NS_PER_MS))
-	                       : snprintf(body, sizeof(body), "-NAK");
-	answer(b, reply, body, (size_t)len);
-}
-
-void js_working(struct bus *b, const char *reply)
-{
-	answer(b, reply, "+WPI", 4);
-}
-
-void js_term(struct bus *b, const char *reply)
-{
-	answer(b, reply, "+TERM", 5);
-}

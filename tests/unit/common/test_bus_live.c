@@ -254,6 +254,31 @@ static void on_end(void *data, enum js_pull_end why)
 	p->ends[why]++;
 }
 
+/* The newest waits for a newer one, or a moment: the server's file of messages then stays. */
+static void the_newest_ack_of_a_stream_is_held_for_a_moment(void **state UNUSED)
+{
+	struct puller p = {0};
+	struct js_pull_events ev = {on_pulled, on_end, &p};
+	struct err e;
+
+	json_decref(ask("STREAM.CREATE.HELD", json_pack("{s:s, s:[s], s:s, s:s}", "name", "HELD", "subjects", "held",
+	                                                "storage", "file", "retention", "workqueue")));
+	json_decref(ask("CONSUMER.DURABLE.CREATE.HELD.c",
+	                json_pack("{s:s, s:{s:s, s:s}}", "stream_name", "HELD", "config", "durable_name", "c",
+	                          "ack_policy", "explicit")));
+	assert_int_equal(js_pull_open(bus, "HELD", "c", &ev, &p.pull, &e), 0);
+	assert_int_equal(js_pull_ask(p.pull, 10, 20000, 0, &e), 0);
+	int64_t since_ms = clock_mono_ms();
+	for (unsigned i = 0; i < 3; i++)
+		publish("held", i, 0);
+	await(p.came == 3);
+	uint64_t left = messages("HELD");
+	if (clock_mono_ms() - since_ms < 90) /* else the moment was over on a slow machine */
+		assert_int_equal(left, 1);
+	await(messages("HELD") == 0);
+	js_pull_close(&p.pull);
+}
+
 static void pulls_survive_a_restart(void **state UNUSED)
 {
 	struct puller p = {0};
@@ -469,6 +494,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(publishes_survive_a_restart),
 		cmocka_unit_test(a_missing_stream_ends_at_the_deadline),
+		cmocka_unit_test(the_newest_ack_of_a_stream_is_held_for_a_moment),
 		cmocka_unit_test(pulls_survive_a_restart),
 		cmocka_unit_test(watches_survive_a_restart_and_a_gap),
 		cmocka_unit_test(requests_end_in_each_way),
