@@ -145,14 +145,16 @@ static bool may_go_direct(struct bus *b, size_t n)
 	return true;
 }
 
+/* The server says "no responders" only to the connection that itself listens on the reply subject. */
 static void flush(struct bus *b)
 {
-	natsConnection *nc = b->direct;
+	natsConnection *most = b->direct;
 	size_t n = b->out_len;
 
 	if (!may_go_direct(b, n) && bus_connect_buffered(b))
-		nc = b->buffered;
+		most = b->buffered;
 	for (size_t i = 0; i < n; i++) {
+		natsConnection *nc = b->out[i]->wants_nobody ? b->direct : most;
 		natsStatus s = nc ? bus_packet_publish(nc, b->out[i]) : NATS_CONNECTION_CLOSED;
 		if (s != NATS_OK)
 			log_debug("not sent", LOG_S("why", natsStatus_GetText(s)));

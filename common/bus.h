@@ -100,6 +100,7 @@ struct bus_out {
 	size_t len;
 	const struct bus_header *headers;
 	size_t nheaders;
+	bool wants_nobody; /* "no responders" is to be heard, also while much is being sent */
 };
 
 /*

@@ -56,6 +56,7 @@ struct bus_sub {
  */
 struct bus_packet {
 	unsigned refs;
+	bool wants_nobody;
 	natsMsg *native;     /* or NULL, and then: */
 	const char *reply;   /* or NULL */
 	const char *data;

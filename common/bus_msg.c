@@ -155,7 +155,7 @@ static struct bus_packet *plain(const struct bus_out *out, const char *reply)
 	struct bus_packet *p = xmalloc(sizeof(*p) + subject_size + reply_size + out->len);
 	char *at = p->subject;
 
-	*p = (struct bus_packet){.refs = 1, .len = out->len};
+	*p = (struct bus_packet){.refs = 1, .wants_nobody = out->wants_nobody, .len = out->len};
 	memcpy(at, out->subject, subject_size);
 	at += subject_size;
 	if (reply) {
@@ -174,7 +174,7 @@ static struct bus_packet *with_headers(const struct bus_out *out, const char *re
 	struct bus_packet *p = xmalloc(sizeof(*p));
 	natsStatus s;
 
-	*p = (struct bus_packet){.refs = 1};
+	*p = (struct bus_packet){.refs = 1, .wants_nobody = out->wants_nobody};
 	s = natsMsg_Create(&p->native, out->subject, reply, out->data, (int)out->len);
 	for (size_t i = 0; s == NATS_OK && i < out->nheaders; i++)
 		s = natsMsgHeader_Add(p->native, out->headers[i].name, out->headers[i].value);
@@ -204,6 +204,11 @@ int bus_packet_make(const struct bus *bus, const struct bus_out *out, const char
 
 	*ret = out->nheaders ? with_headers(out, reply) : plain(out, reply);
 	return 0;
+}
+
+void bus_packet_want_nobody(struct bus_packet *p)
+{
+	p->wants_nobody = true;
 }
 
 natsStatus bus_packet_publish(natsConnection *nc, const struct bus_packet *p)

@@ -11,6 +11,8 @@ MUST_CHECK int bus_packet_make(const struct bus *bus, const struct bus_out *out,
                                struct bus_packet **ret, struct err *e);
 /* false while the broker is away. */
 bool bus_packet_send(struct bus *bus, struct bus_packet *p);
+/* From now on as in struct bus_out. */
+void bus_packet_want_nobody(struct bus_packet *p);
 void bus_packet_unref(struct bus_packet *p);
 
 /* What js_*.c keep for the life of the bus. end is called by bus_close and may still publish. */

@@ -78,6 +78,7 @@ int bus_request(struct bus *b, const struct bus_out *out, int64_t timeout_ms, bu
 	timeout_init(&c->timeout, bus_timeouts(b));
 	DL_APPEND(b->calls, c);
 	copy.reply = bus_inbox_address(c->inbox);
+	copy.wants_nobody = true;
 	c->sent = bus_is_up(b);
 	int rc = c->sent ? bus_publish(b, &copy, e) : 0;
 	if (rc) {

@@ -82,6 +82,7 @@ static void on_timeout(struct timeout *t)
 		finish(p, NULL, &e);
 		return;
 	}
+	bus_packet_want_nobody(p->packet);
 	bus_packet_send(p->table->bus, p->packet);
 	p->repeat_ms = MIN_OF(p->repeat_ms * 2, REPEAT_MAX_MS);
 	wait_for_ack(p, p->repeat_ms);

@@ -19,6 +19,7 @@
 #include "proto/event.pb-c.h"
 
 #define BRIDGE_LOOK_MS 500
+#define BRIDGE_DEAF_MS 4000 /* two of our own heartbeats */
 
 struct native_node {
 	char *name;
@@ -34,7 +35,8 @@ struct bridge {
 	void (*on_change)(void *data);
 	void *data;
 	struct bus *bus;
-	int64_t deaf_ms;   /* the broker was last seen away: silence before proves nothing */
+	int64_t heard_ms;  /* anything in the bucket, our own heartbeat too */
+	int64_t deaf_ms;   /* last known to hear nothing: silence before proves nothing */
 	int64_t listed_ms; /* when the bucket was first known; 0: not yet */
 	bool settled;
 };
@@ -92,6 +94,7 @@ static void on_node(void *data, const struct kv_entry *entry)
 			b->listed_ms = clock_mono_ms();
 		return;
 	}
+	b->heard_ms = clock_mono_ms();
 	if (entry->deleted)
 		return; /* counts until it would have been lost */
 	if (codec_from_json_text(&millrace__node_status__descriptor, entry->value, entry->len,
@@ -115,10 +118,10 @@ static void on_timer(struct timeout *t)
 	timeout_start(t, BRIDGE_LOOK_MS, on_timer);
 	if (!b->settled && b->listed_ms && now_ms - b->listed_ms >= BRIDGE_GRACE_MS)
 		b->settled = changed = true;
-	if (!bus_is_up(b->bus))
+	/* Where not even our own heartbeat comes back, the broker is silent and not the nodes. */
+	if (!bus_is_up(b->bus) || now_ms - b->heard_ms > BRIDGE_DEAF_MS)
 		b->deaf_ms = now_ms;
-	HASH_ITER(hh, b->nodes, n, next)
-	{
+	HASH_ITER (hh, b->nodes, n, next) {
 		if (now_ms - MAX_OF(n->heard_ms, b->deaf_ms) > BRIDGE_NODE_LOST_MS) {
 			forget(b, n);
 			changed = true;
@@ -170,7 +173,7 @@ void bridge_close(struct bridge **bp)
 		return;
 	kv_watch_stop(&b->watch);
 	timeout_stop(&b->timeout);
-	HASH_ITER(hh, b->nodes, n, next)
-	forget(b, n);
+	HASH_ITER (hh, b->nodes, n, next)
+		forget(b, n);
 	free(b);
 }

@@ -14,7 +14,7 @@
 #include "router/record.h"
 #include "router/wake.h"
 
-#define LANE_DEADLINE_MS 2000 /* then: is the stream still there? */
+#define LANE_DEADLINE_MS 4000 /* then: is the stream still there? */
 #define AGAIN_MS 200
 
 static void on_again(struct timeout *timeout)

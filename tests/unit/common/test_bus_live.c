@@ -460,6 +460,25 @@ static void requests_end_in_each_way(void **state UNUSED)
 }
 
 /* More than a write each is worth: the second connection carries them, and a broker without room for it does no harm. */
+static unsigned unanswered;
+
+static void on_nobody(void *data UNUSED, struct bus_msg **m UNUSED, const struct err *e)
+{
+	assert_non_null(e);
+	assert_int_equal(e->code, ERR_NOT_FOUND);
+	unanswered++;
+}
+
+/* So many that most leave through the buffer, by a connection that hears no replies. */
+static void nobody_is_heard_in_a_burst_too(void **state UNUSED)
+{
+	struct err e;
+
+	for (unsigned i = 0; i < 2000; i++)
+		assert_int_equal(bus_request(bus, &(struct bus_out){.subject = "nobody"}, 60000, on_nobody, NULL, NULL, &e), 0);
+	await(unanswered == 2000);
+}
+
 static void a_burst_arrives_whole(void **state UNUSED)
 {
 	create_stream("BURST", "burst", false);
@@ -511,6 +530,7 @@ int main(void)
 		cmocka_unit_test(pulls_survive_a_restart),
 		cmocka_unit_test(watches_survive_a_restart_and_a_gap),
 		cmocka_unit_test(requests_end_in_each_way),
+		cmocka_unit_test(nobody_is_heard_in_a_burst_too),
 		cmocka_unit_test(a_burst_arrives_whole),
 	};
 
