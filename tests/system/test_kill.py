@@ -39,16 +39,8 @@ def test_kill_in_mid_run(system, component):
     assert not publisher.is_alive() and len(journal.acked) == TASKS
     journal.check(prefix)
     # The promise has nothing left to do.
-    until(lambda: all(drained(system, s) for s in ("TASKS", "LANE_echo", "LANE_sleep", "EVENTS")), 40, "streams empty")
+    until(lambda: all(system.drained(s) for s in ("TASKS", "LANE_echo", "LANE_sleep", "EVENTS")), 40, "streams empty")
     assert killed == 2
-
-
-def drained(system, stream):
-    """Empty; or, as nats-server 2.9 keeps some acked messages after it was killed, with nothing left to deliver or ack."""
-    if system.nats.stream_state(stream)["messages"] == 0:
-        return True
-    consumers = system.nats.api(f"CONSUMER.LIST.{stream}", {})["consumers"]
-    return all(c["num_pending"] == 0 and c["num_ack_pending"] == 0 for c in consumers)
 
 
 def done(system, prefix):

@@ -117,6 +117,13 @@ class System:
         assert self.dev("start", name).returncode == 0
         self.wait_ready(name)
 
+    def drained(self, stream):
+        """Empty; or, as nats-server 2.9 keeps some acked messages after it was killed, with nothing left to deliver or ack."""
+        if self.nats.stream_state(stream)["messages"] == 0:
+            return True
+        consumers = self.nats.api(f"CONSUMER.LIST.{stream}", {})["consumers"]
+        return all(c["num_pending"] == 0 and c["num_ack_pending"] == 0 for c in consumers)
+
     # ---- what it leaves ----
 
     def log(self, name):
