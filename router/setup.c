@@ -7,6 +7,8 @@
  */
 #include "router/setup.h"
 
+#include <utlist.h>
+
 #include "common/clock.h"
 #include "common/jetstream.h"
 #include "common/log.h"
@@ -24,6 +26,7 @@ struct question {
 	struct setup *setup;
 	const char *verb;
 	unsigned round;
+	struct question *prev, *next;
 };
 
 struct setup {
@@ -34,7 +37,16 @@ struct setup {
 	const char *missing;
 	struct err why;
 	bool complete, complained;
+	struct question
+		*open; /* of any round; what the bus leaves unanswered at its end is still here */
 };
+
+static void question_free(struct question *q)
+{
+	DL_DELETE(q->setup->open,
+			  q); /* NOLINT(clang-analyzer-core.NullDereference): it is in the list */
+	free(q);
+}
 
 static void on_timeout(struct timeout *t)
 {
@@ -67,7 +79,7 @@ static void on_answer(void *data, const json_t *reply, int server_code UNUSED, c
 	int64_t ns;
 
 	if (q->round != s->round) {
-		free(q);
+		question_free(q);
 		return;
 	}
 	if (e && !s->missing) {
@@ -78,7 +90,7 @@ static void on_answer(void *data, const json_t *reply, int server_code UNUSED, c
 	if (!e && str_eq(q->verb, "STREAM.INFO.TASKS") && created &&
 		time_parse(created, &ns, NULL) == 0)
 		s->router->rules.stream_created_s = ns / NS_PER_S;
-	free(q);
+	question_free(q);
 	if (--s->left == 0)
 		conclude(s);
 }
@@ -97,12 +109,13 @@ void setup_look(struct setup *s)
 	s->left = 1;
 	for (size_t i = 0; i < NEEDED; i++) {
 		struct question *q = xmalloc(sizeof(*q));
-		*q = (struct question){s, needed[i], s->round};
+		*q = (struct question){.setup = s, .verb = needed[i], .round = s->round};
+		DL_APPEND(s->open, q);
 		if (js_api(s->router->bus, needed[i], NULL, on_answer, q, &e) == 0) {
 			s->left++;
 			continue;
 		}
-		free(q);
+		question_free(q);
 		if (!s->missing) {
 			s->missing = needed[i];
 			s->why = e;
@@ -126,7 +139,11 @@ struct setup *setup_new(struct router *r)
 	return s;
 }
 
-void setup_free(struct setup **s)
+void setup_free(struct setup **ps)
 {
-	free(TAKE(*s));
+	struct setup *s = TAKE(*ps);
+
+	while (s && s->open)
+		question_free(s->open);
+	free(s);
 }

@@ -4,6 +4,7 @@
 #include "router/router.h"
 
 struct setup *setup_new(struct router *r);
+/* After bus_close. NULL is fine. */
 void setup_free(struct setup **s);
 /* Looks, and looks again until all is there; then router_learned. Says what is missing. At every
  * (re)connect. */
