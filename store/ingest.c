@@ -57,8 +57,9 @@ struct ingest {
 	struct record_types types;
 	struct bus_call *looking; /* whether the consumer is there */
 	bool missing;
-	bool schema_ok;
+	struct schema_check check; /* under way while: */
 	bool schema_asked;
+	bool schema_ok;
 	bool flush_deferred;
 	bool stuck; /* writing waits for the database */
 	int64_t pause_ms;
@@ -346,7 +347,8 @@ static void on_schema(void *data, const struct schema *s, const struct err *e);
 static void check_schema(struct ingest *in)
 {
 	struct err e;
-	if (!in->schema_asked && pg_is_up(in->pg) && schema_check(in->pg, on_schema, in, &e) == 0) {
+	if (!in->schema_asked && pg_is_up(in->pg) &&
+		schema_check(&in->check, in->pg, on_schema, in, &e) == 0) {
 		in->schema_asked = true;
 	}
 }
@@ -501,7 +503,6 @@ void ingest_database_up(struct ingest *in)
 
 void ingest_database_down(struct ingest *in)
 {
-	in->schema_asked = false;
 	if (in->draining) {
 		in->closing = true; /* what is held comes again */
 		if (in->on_drained != NULL) {

@@ -11,13 +11,6 @@
 
 #define TIMEOUT_MS 10000
 
-struct check {
-	struct pg *pg;
-	struct schema schema;
-	schema_on_checked on_checked;
-	void *data;
-};
-
 static const struct {
 	const char *name;
 	size_t element, array; /* in struct record_types */
@@ -49,7 +42,7 @@ static void read_types(struct pg_rows r, struct schema *s)
 	}
 }
 
-static void finish(struct check *c, const struct err *e)
+static void finish(struct schema_check *c, const struct err *e)
 {
 	struct err why;
 	const struct schema *s = &c->schema;
@@ -65,12 +58,11 @@ static void finish(struct check *c, const struct err *e)
 		e = &why;
 	}
 	c->on_checked(c->data, s, e);
-	free(c);
 }
 
 static void on_version(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
 {
-	struct check *c = data;
+	struct schema_check *c = data;
 	(void)n;
 	if (e == NULL) {
 		c->schema.version = (int)pg_get_int(rows[0], 0, 0);
@@ -80,7 +72,7 @@ static void on_version(void *data, const struct pg_rows *rows, size_t n, const s
 
 static void on_types(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
 {
-	struct check *c = data;
+	struct schema_check *c = data;
 	struct err why;
 	(void)n;
 	if (e == NULL && pg_get_int(rows[0], 0, 0) == 0) {
@@ -98,7 +90,8 @@ static void on_types(void *data, const struct pg_rows *rows, size_t n, const str
 	finish(c, e);
 }
 
-int schema_check(struct pg *pg, schema_on_checked on_checked, void *data, struct err *e)
+int schema_check(struct schema_check *c, struct pg *pg, schema_on_checked on_checked, void *data,
+				 struct err *e)
 {
 	/* Asked for by name first: to name a table that is not there would be an error in the server's
 	 * log. */
@@ -108,13 +101,6 @@ int schema_check(struct pg *pg, schema_on_checked on_checked, void *data, struct
 				"JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace "
 				"WHERE n.nspname = 'millrace' AND t.typname LIKE '%\\_row'"},
 	};
-	struct check *c = xcalloc(1, sizeof(*c));
-	c->pg = pg;
-	c->on_checked = on_checked;
-	c->data = data;
-	int rc = pg_run(pg, asked, ARRAY_LEN(asked), TIMEOUT_MS, on_types, c, e);
-	if (rc < 0) {
-		free(c);
-	}
-	return rc;
+	*c = (struct schema_check){.pg = pg, .on_checked = on_checked, .data = data};
+	return pg_run(pg, asked, ARRAY_LEN(asked), TIMEOUT_MS, on_types, c, e);
 }
