@@ -35,6 +35,7 @@ struct writer {
 	struct merge_node **nodes;
 	struct part stack[STACK_MAX];
 	size_t depth;
+	bool waiting;          /* on_stuck was told: nothing is under way until writer_resume */
 	size_t sent_finals;    /* of the part under way */
 	bool ask_states;       /* some final event did not finish its task */
 	size_t rejected_noted; /* how many of batch->rejected are written */
@@ -59,11 +60,6 @@ void writer_free(struct writer **wp)
 		}
 		free(w);
 	}
-}
-
-bool writer_busy(const struct writer *w)
-{
-	return w->batch != NULL;
 }
 
 const struct writer_report *writer_report(const struct writer *w)
@@ -185,6 +181,12 @@ static int send_rows(struct writer *w, const struct part *p, struct err *e)
 	return pg_run(w->pg, s, n, WRITE_TIMEOUT_MS, on_part, w, e);
 }
 
+static void stuck(struct writer *w, const struct err *e)
+{
+	w->waiting = true;
+	w->ev.on_stuck(w->ev.data, e);
+}
+
 static void finish(struct writer *w)
 {
 	w->batch = NULL;
@@ -208,7 +210,7 @@ static void next(struct writer *w)
 	}
 	struct err e;
 	if (send_rows(w, &w->stack[w->depth - 1], &e) < 0) {
-		w->ev.on_stuck(w->ev.data, &e);
+		stuck(w, &e);
 	}
 }
 
@@ -272,7 +274,7 @@ static void on_part(void *data, const struct pg_rows *rows, size_t n, const stru
 	(void)n;
 	if (e != NULL) {
 		if (!fault_of_data(e->code)) {
-			w->ev.on_stuck(w->ev.data, e);
+			stuck(w, e);
 			return;
 		}
 		split(w, e);
@@ -298,7 +300,7 @@ static void on_states(void *data, const struct pg_rows *rows, size_t n, const st
 	struct writer *w = data;
 	(void)n;
 	if (e != NULL) {
-		w->ev.on_stuck(w->ev.data, e);
+		stuck(w, e);
 		return;
 	}
 	w->depth--;
@@ -354,11 +356,15 @@ void writer_begin(struct writer *w, struct batch *b, const struct record_types *
 	w->rejected_noted = 0;
 	list_rows(w);
 	push(w, PART_ALL, 0, 1);
-	writer_resume(w, types);
+	w->types = *types;
+	next(w);
 }
 
 void writer_resume(struct writer *w, const struct record_types *types)
 {
 	w->types = *types;
-	next(w);
+	if (w->waiting) {
+		w->waiting = false;
+		next(w);
+	}
 }

@@ -28,9 +28,9 @@ void writer_free(struct writer **w);
  * database is away on_stuck runs before it returns; on_written never does.
  */
 void writer_begin(struct writer *w, struct batch *b, const struct record_types *types);
-/* Goes on where on_stuck stopped; types may have changed with the connection. */
+/* Goes on where on_stuck stopped; types may have changed with the connection. What is under way is
+ * left alone. */
 void writer_resume(struct writer *w, const struct record_types *types);
-bool writer_busy(const struct writer *w);
 
 /* What the last batch was. */
 struct writer_report {
