@@ -21,6 +21,8 @@ static const struct {
 	{"55P03", ERR_CONFLICT},    /* lock not available */
 	{"23505", ERR_EXISTS},      {"42P07", ERR_EXISTS}, /* duplicate table, schema, … */
 	{"42P06", ERR_EXISTS},      {"42710", ERR_EXISTS},
+	{"21", ERR_INVALID}, /* a key twice in one statement */
+	{"P0", ERR_INVALID}, /* somebody's trigger says RAISE */
 	{"22", ERR_INVALID}, /* data exceptions: NUL or broken UTF-8 in text, out of range */
 	{"23", ERR_INVALID}, /* constraints */
 	{"54", ERR_INVALID}, /* program limits: index row too large, … */

@@ -104,6 +104,13 @@ static void check_priority(Millrace__Queued *q)
 	}
 }
 
+/* The columns are int4. Capped here, not as they are written: two that differ must not become one
+ * key. */
+static uint32_t capped_attempt(uint32_t attempt)
+{
+	return MIN_OF(MAX_OF(attempt, 1u), (uint32_t)INT32_MAX);
+}
+
 static int check_queued(Millrace__Queued *q, struct err *e)
 {
 	if (task_id_check(q->id, e) < 0) {
@@ -116,7 +123,7 @@ static int check_queued(Millrace__Queued *q, struct err *e)
 	check_priority(q);
 	q->body_bytes =
 		(uint32_t)MAX_OF((size_t)q->body_bytes, MIN_OF(q->body.len, (size_t)UINT32_MAX));
-	q->attempt = MAX_OF(q->attempt, 1u);
+	q->attempt = capped_attempt(q->attempt);
 	return 0;
 }
 
@@ -130,7 +137,7 @@ static int check_outcome(Millrace__Outcome *o, struct err *e)
 		return err_set(e, ERR_INVALID, "an outcome has state completed, dead or cancelled, not %d",
 					   (int)o->state);
 	}
-	o->attempt = MAX_OF(o->attempt, 1u);
+	o->attempt = capped_attempt(o->attempt);
 	return 0;
 }
 
@@ -159,7 +166,7 @@ static void add_started(struct batch *b, const struct batch_message *m, Protobuf
 		struct err e;
 		Millrace__Started *s = all->tasks[i];
 		if (task_id_check(s->id, &e) == 0) {
-			s->attempt = MAX_OF(s->attempt, 1u);
+			s->attempt = capped_attempt(s->attempt);
 			merge_started(&b->merge, s, m->stored_wall_ns);
 		} else {
 			Millrace__StartedBatch one = MILLRACE__STARTED_BATCH__INIT;
@@ -272,19 +279,20 @@ static void add_act(struct batch *b, const struct batch_message *m)
 			(strcasecmp(outcome, "failed") == 0 || strcasecmp(outcome, "returned") == 0)) {
 			struct arena *a = &b->merge.arena;
 			uint64_t attempt = number(header(m, H_TASK_ATTEMPT));
-			merge_attempt(&b->merge,
-						  &(struct merge_attempt){
-							  .task_id = arena_strdup(a, id),
-							  .attempt = (uint32_t)MIN_OF(MAX_OF(attempt, 1u), (uint64_t)INT32_MAX),
-							  .epoch = act_epoch(m),
-							  .outcome = strcasecmp(outcome, "failed") == 0 ? "failed" : "returned",
-							  .node = arena_strdup(a, header(m, H_OUTCOME_NODE)),
-							  .lane = arena_strdup(a, header(m, H_OUTCOME_LANE)),
-							  .reason = arena_strdup(a, header(m, H_OUTCOME_REASON)),
-							  .error = arena_strdup(a, header(m, H_OUTCOME_ERROR)),
-							  .started_wall_ns = moment(header(m, H_OUTCOME_STARTED)),
-							  .finished_wall_ns = moment(header(m, H_OUTCOME_FINISHED)),
-						  });
+			merge_attempt(
+				&b->merge,
+				&(struct merge_attempt){
+					.task_id = arena_strdup(a, id),
+					.attempt = capped_attempt((uint32_t)MIN_OF(attempt, (uint64_t)UINT32_MAX)),
+					.epoch = act_epoch(m),
+					.outcome = strcasecmp(outcome, "failed") == 0 ? "failed" : "returned",
+					.node = arena_strdup(a, header(m, H_OUTCOME_NODE)),
+					.lane = arena_strdup(a, header(m, H_OUTCOME_LANE)),
+					.reason = arena_strdup(a, header(m, H_OUTCOME_REASON)),
+					.error = arena_strdup(a, header(m, H_OUTCOME_ERROR)),
+					.started_wall_ns = moment(header(m, H_OUTCOME_STARTED)),
+					.finished_wall_ns = moment(header(m, H_OUTCOME_FINISHED)),
+				});
 			return;
 		}
 		err_set(&e, ERR_INVALID, "the header " H_OUTCOME " says neither failed nor returned");

@@ -176,6 +176,30 @@ def test_a_row_that_postgresql_refuses_stands_alone(system):
     assert system.sql("select count(*) as n from millrace.tasks where type = 'r'") == [{"n": 400}]
 
 
+def test_no_words_of_the_database_about_a_row_hold_up_the_others(system):
+    system.allow(r"of the test's own trigger|row refused by postgresql")
+    system.psql("""create function millrace.test_refuse() returns trigger language plpgsql as $$
+        begin
+            raise exception 'of the test''s own trigger' using errcode = split_part(new.id, '-', 2);
+        end $$;
+        create trigger test_refuse before insert on millrace.tasks for each row when (new.id like 'trigger-%')
+            execute function millrace.test_refuse()""")
+    publish(system, [("events.done", {"outcomes": [{"id": i, "type": "r", "state": "completed"} for i in
+                                                   ("trigger-P0001", "beside-trigger", "trigger-21000")]}, {})])
+    settled(system)
+    system.psql("drop trigger test_refuse on millrace.tasks; drop function millrace.test_refuse()")
+    assert system.task("beside-trigger")["state"] == "completed"
+    assert [r["task_id"] for r in system.sql("select task_id from millrace.rejected_events where task_id like 'trigger-%' "
+                                             "order by 1")] == ["trigger-21000", "trigger-P0001"]
+
+
+def test_attempts_beyond_reason_hold_up_nothing(system):
+    publish(system, [("events.done", {"outcomes": [{"id": "many", "type": "r", "state": "completed", "attempt": a}
+                                                   for a in (3000000000, 4000000000)]}, {})])
+    settled(system)
+    assert system.task("many")["attempt"] == 2147483647
+
+
 def test_pages_filters_and_sums(system):
     publish(system, [("events.queued", {"tasks": [
         {"id": f"page-{i:03}", "type": "p", "lane": "p", "state": "queued", "project": "odd" if i % 2 else "even",
