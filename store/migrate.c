@@ -29,6 +29,9 @@ struct run {
 	struct pg *pg;
 	uv_timer_t limit;
 	const struct migration *current;
+	const struct migration
+		*met; /* said "exists" at the last step: somebody was faster, or it is in the way */
+	struct err met_err;
 	int changed;
 	bool done;
 	struct err result;
@@ -50,19 +53,23 @@ static void on_step(void *data, const struct pg_rows *rows, size_t n, const stru
 	struct run *r = data;
 	(void)rows;
 	(void)n;
-	if (e == NULL && r->current != NULL) {
-		printf("database: applied %s\n", r->current->name);
-		r->changed++;
-	} else if (e != NULL && e->code != ERR_EXISTS && e->code != ERR_UNREACHABLE) {
+	if (e != NULL) {
 		struct err why = *e;
 		err_wrap(&why, "%s", r->current != NULL ? r->current->name : "make the schema millrace");
-		end(r, &why);
+		if (e->code == ERR_EXISTS && r->current != NULL) { /* look how far somebody else got */
+			r->met = r->current;
+			r->met_err = why;
+			look(r);
+		} else if (e->code != ERR_UNREACHABLE) { /* else on_up looks again */
+			end(r, &why);
+		}
 		return;
 	}
-	if (e == NULL ||
-		e->code == ERR_EXISTS) { /* somebody else's step came first: look how far it got */
-		look(r);
+	if (r->current != NULL) {
+		printf("database: applied %s\n", r->current->name);
+		r->changed++;
 	}
+	look(r);
 }
 
 static void step(struct run *r, const struct migration *m)
@@ -106,10 +113,15 @@ static void on_version(void *data, const struct pg_rows *rows, size_t n, const s
 	}
 	int version = (int)pg_get_int(rows[0], 0, 0);
 	for (size_t i = 0; i < migrations_count; i++) {
-		if (migrations[i].version > version) {
-			step(r, &migrations[i]);
-			return;
+		if (migrations[i].version <= version) {
+			continue;
 		}
+		if (&migrations[i] == r->met) { /* nobody took that step: what it makes was there before */
+			end(r, &r->met_err);
+		} else {
+			step(r, &migrations[i]);
+		}
+		return;
 	}
 	if (r->changed == 0) {
 		printf("database: schema millrace is at version %d, nothing to do\n", version);

@@ -316,6 +316,16 @@ def test_two_migrations_at_once_through_pgbouncer(system, pooled_url):
     assert "nothing to do" in again.stdout
 
 
+def test_a_migration_that_meets_a_strangers_table_says_so(system):
+    system.allow(r'relation "tasks" already exists')
+    system.psql("create database taken")
+    url = system.database_url.rsplit("/", 1)[0] + "/taken"
+    system.psql("create schema millrace; create table millrace.tasks (id text)", url)
+    done = subprocess.run([BIN / "millrace-store", "--migrate"], env=clean_env(DATABASE_URL=url), capture_output=True,
+                          text=True, timeout=20)
+    assert done.returncode == 1 and "001_schema.sql" in done.stderr and "already exists" in done.stderr, done.stderr
+
+
 def test_a_store_waits_for_its_schema(system):
     system.allow(r"the database is not ready")
     system.hold("store")
