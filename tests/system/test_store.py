@@ -176,21 +176,25 @@ def test_a_row_that_postgresql_refuses_stands_alone(system):
     assert system.sql("select count(*) as n from millrace.tasks where type = 'r'") == [{"n": 400}]
 
 
-def test_no_words_of_the_database_about_a_row_hold_up_the_others(system):
+@pytest.mark.parametrize("when", ["before insert", "at commit"])
+def test_no_words_of_the_database_about_a_row_hold_up_the_others(system, when):
+    kind = ("create trigger test_refuse before insert on millrace.tasks" if when == "before insert" else
+            "create constraint trigger test_refuse after insert on millrace.tasks deferrable initially deferred")
+    mark = when.split()[-1]
     system.allow(r"of the test's own trigger|row refused by postgresql")
-    system.psql("""create function millrace.test_refuse() returns trigger language plpgsql as $$
+    system.psql(f"""create function millrace.test_refuse() returns trigger language plpgsql as $$
         begin
             raise exception 'of the test''s own trigger' using errcode = split_part(new.id, '-', 2);
         end $$;
-        create trigger test_refuse before insert on millrace.tasks for each row when (new.id like 'trigger-%')
+        {kind} for each row when (new.id like 'trigger-%')
             execute function millrace.test_refuse()""")
     publish(system, [("events.done", {"outcomes": [{"id": i, "type": "r", "state": "completed"} for i in
-                                                   ("trigger-P0001", "beside-trigger", "trigger-21000")]}, {})])
+                                                   (f"trigger-P0001-{mark}", f"beside-{mark}", f"trigger-21000-{mark}")]}, {})])
     settled(system)
     system.psql("drop trigger test_refuse on millrace.tasks; drop function millrace.test_refuse()")
-    assert system.task("beside-trigger")["state"] == "completed"
-    assert [r["task_id"] for r in system.sql("select task_id from millrace.rejected_events where task_id like 'trigger-%' "
-                                             "order by 1")] == ["trigger-21000", "trigger-P0001"]
+    assert system.task(f"beside-{mark}")["state"] == "completed"
+    aside = system.sql(f"select task_id from millrace.rejected_events where task_id like 'trigger-%-{mark}' order by 1")
+    assert [r["task_id"] for r in aside] == [f"trigger-21000-{mark}", f"trigger-P0001-{mark}"]
 
 
 def test_attempts_beyond_reason_hold_up_nothing(system):
