@@ -351,6 +351,21 @@ def test_a_store_waits_for_its_schema(system):
     system.release("store")
 
 
+def test_dead_tasks_are_found_by_an_index(system):
+    for states in ("5", "5,6", "6"):
+        plan = system.psql(f"set enable_seqscan = off; explain select id from millrace.tasks where true and "
+                           f"state = any('{{{states}}}'::int2[]) order by submitted_at desc, id desc limit 51")
+        assert "tasks_dead" in plan, plan
+
+
+def test_pending_tasks_are_told_by_urgency(system):
+    publish(system, [("events.queued", {"tasks": [{"id": f"urgent-{p}", "type": "urgent", "state": "queued", "priority": p}
+                                                  for p in ("low", "normal", "high")]}, {})])
+    settled(system)
+    rows = system.sql("select priority from (select * from millrace.v_pending_tasks) v where type = 'urgent'")
+    assert [r["priority"] for r in rows] == ["high", "normal", "low"]
+
+
 def test_sql_names_of_dashboards_are_there(system):
     for name in ("workers", "task_queue", "task_results", "worker_assignments", "distributed_state", "dead_letter_queue",
                  "task_dependencies", "worker_metrics", "v_active_workers", "v_pending_tasks", "v_system_health",
