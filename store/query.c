@@ -222,16 +222,16 @@ static void on_page(void *data, const struct pg_rows *rows, size_t n, const stru
 	}
 	struct arena a = {0};
 	CLEANUP(buf_release) struct buf out = {0};
-	size_t found = pg_nrows(rows[0]);
-	Millrace__Task *tasks = arena_alloc(&a, (found + 1) * sizeof(*tasks));
-	Millrace__Task **list = arena_alloc(&a, (found + 1) * sizeof(Millrace__Task *));
-	for (size_t i = 0; i < found; i++) {
+	size_t sent = pg_nrows(rows[0]), found = task_page_found(rows[0]);
+	Millrace__Task *tasks = arena_alloc(&a, (sent + 1) * sizeof(*tasks));
+	Millrace__Task **list = arena_alloc(&a, (sent + 1) * sizeof(Millrace__Task *));
+	for (size_t i = 0; i < sent; i++) {
 		task_from_row(rows[0], i, &a, &tasks[i]);
 		list[i] = &tasks[i];
 	}
 	Millrace__TaskPage page = MILLRACE__TASK_PAGE__INIT;
 	page.tasks = list;
-	page.n_tasks = MIN_OF(found, (size_t)x->limit);
+	page.n_tasks = MIN_OF(sent, (size_t)x->limit);
 	for (;;) {
 		bool more = page.n_tasks < found;
 		page.next_cursor = more ? task_cursor(list[page.n_tasks - 1], &a)
@@ -263,7 +263,7 @@ static void on_list(void *data, struct service_request *r)
 	struct err e;
 	int rc = read_request(service_message(r), &millrace__task_list__descriptor, &record, &e);
 	if (rc == 0) {
-		rc = task_select_page(&s, (Millrace__TaskList *)record, &e);
+		rc = task_select_page(&s, (Millrace__TaskList *)record, room(x), &e);
 	}
 	if (rc == 0) {
 		x->limit = s.limit;
@@ -367,7 +367,8 @@ static void on_stats(void *data, struct service_request *r)
 
 /* ---- api.lane.scheduled ---- */
 
-static void on_scheduled_counts(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
+static void on_scheduled_counts(void *data, const struct pg_rows *rows, size_t n,
+								const struct err *e)
 {
 	struct question *x = data;
 	(void)n;

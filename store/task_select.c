@@ -38,13 +38,23 @@ enum column {
 	C_BODY,
 	C_HEADERS,
 	C_EPOCH,
+	C_FOUND, /* of a page alone */
 };
 
 static const char columns[] = "SELECT id, type, state, attempt, attempts, lane, node, priority, "
 							  "submitted_at, queued_at, due_at, "
 							  "started_at, finished_at, %s, result_type, error, reason, project, "
-							  "body_bytes, %s, headers, epoch "
-							  "FROM millrace.tasks WHERE true";
+							  "body_bytes, %s, headers, epoch";
+
+/* Rows of a page that lie behind so many bytes are not sent, but counted: a thousand tasks with a
+ * megabyte each would be more than we may hold. Lengths are told without reading the values. */
+static const char sized[] =
+	", found FROM (SELECT *, count(*) OVER () AS found, COALESCE(sum(size) OVER (ORDER BY "
+	"submitted_at DESC, id DESC ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before "
+	"FROM (SELECT *, COALESCE(octet_length(headers), 0) + COALESCE(octet_length(error), 0)%s AS "
+	"size FROM millrace.tasks WHERE true";
+static const char size_of_bodies[] =
+	" + COALESCE(octet_length(body), 0) + COALESCE(octet_length(result), 0)";
 
 const char task_history_sql[] =
 	"SELECT attempt, node, outcome, reason, error, started_at, finished_at FROM millrace.attempts "
@@ -82,6 +92,7 @@ static char *time_text(struct task_select *s, int64_t wall_ns)
 void task_select_one(struct task_select *s, const char *id)
 {
 	buf_printf(&s->sql, columns, "result", "body");
+	buf_add_str(&s->sql, " FROM millrace.tasks WHERE true");
 	add_text(s, "id = ?::text", id);
 }
 
@@ -127,7 +138,8 @@ static int add_cursor(struct task_select *s, const char *cursor, struct err *e)
 	return 0;
 }
 
-int task_select_page(struct task_select *s, const Millrace__TaskList *list, struct err *e)
+int task_select_page(struct task_select *s, const Millrace__TaskList *list, size_t room_bytes,
+					 struct err *e)
 {
 	if (list->limit > TASK_LIST_MAX) {
 		return err_set(e, ERR_INVALID, "limit: at most %u", TASK_LIST_MAX);
@@ -135,6 +147,7 @@ int task_select_page(struct task_select *s, const Millrace__TaskList *list, stru
 	s->limit = list->limit == 0 ? TASK_LIST_DEFAULT : list->limit;
 	buf_printf(&s->sql, columns, list->with_body ? "result" : "NULL::bytea",
 			   list->with_body ? "body" : "NULL::bytea");
+	buf_printf(&s->sql, sized, list->with_body ? size_of_bodies : "");
 	int rc = add_states(s, list, e);
 	if (rc == 0) {
 		rc = add_cursor(s, list->cursor, e);
@@ -152,7 +165,13 @@ int task_select_page(struct task_select *s, const Millrace__TaskList *list, stru
 	if (list->before_at != 0) {
 		add_param(s, "submitted_at < ?::timestamptz", PG_ARG(time_text(s, list->before_at)));
 	}
-	buf_printf(&s->sql, " ORDER BY submitted_at DESC, id DESC LIMIT %u", s->limit + 1);
+	char room[24];
+	snprintf(room, sizeof(room), "%zu", room_bytes);
+	s->params[s->nparams++] = PG_ARG(arena_strdup(&s->arena, room));
+	buf_printf(&s->sql,
+			   " ORDER BY submitted_at DESC, id DESC LIMIT %u) AS page) AS sized "
+			   "WHERE before < $%zu::bigint ORDER BY submitted_at DESC, id DESC",
+			   s->limit + 1, s->nparams);
 	return 0;
 }
 
@@ -235,6 +254,11 @@ void task_from_row(struct pg_rows r, size_t row, struct arena *a, Millrace__Task
 	size_t len;
 	const char *headers = pg_get(r, row, C_HEADERS, &len);
 	read_headers(headers, len, a, t);
+}
+
+size_t task_page_found(struct pg_rows rows)
+{
+	return pg_nrows(rows) > 0 ? (size_t)pg_get_int(rows, 0, C_FOUND) : 0;
 }
 
 static const char *state_word(Millrace__State s)

@@ -23,13 +23,18 @@ struct task_select {
 
 /* One task with everything. */
 void task_select_one(struct task_select *s, const char *id);
-/* A page, newest first. ERR_INVALID names the field that is wrong. */
+/*
+ * A page, newest first, that ends with the task that reaches room_bytes at the latest. ERR_INVALID
+ * names the field that is wrong.
+ */
 MUST_CHECK int task_select_page(struct task_select *s, const Millrace__TaskList *list,
-								struct err *e);
+								size_t room_bytes, struct err *e);
 void task_select_release(struct task_select *s);
 
 /* Row i of such a statement. Strings are copied to the arena, bodies point into rows. */
 void task_from_row(struct pg_rows rows, size_t row, struct arena *a, Millrace__Task *ret);
+/* How many tasks such a page has found; those beyond its room are not among its rows. */
+size_t task_page_found(struct pg_rows rows);
 /* Adds the rows of "… FROM millrace.attempts", and the last execution where it is not among them.
  */
 void task_add_history(struct pg_rows attempts, struct arena *a, Millrace__Task *task);

@@ -246,6 +246,25 @@ def test_large_results_do_not_break_an_answer(system):
     assert 0 < len(page["tasks"]) < 6 and page["next_cursor"]
 
 
+def test_a_page_of_large_bodies_is_not_held_in_memory(system):
+    """A thousand tasks with a megabyte each were all had from PostgreSQL, to answer with one of them."""
+    system.psql("insert into millrace.tasks (submitted_at, epoch, attempt, state, id, type, body_bytes, body) "
+                "select now(), 1, 1, 4, 'fat-' || to_char(i, 'FM000'), 'fat', 600000, convert_to(repeat('x', 600000), 'UTF8') "
+                "from generate_series(0, 399) i")
+    status = Path(f"/proc/{system.pid('store')}/status")
+
+    def peak_mib():
+        return int(next(line for line in status.read_text().splitlines() if line.startswith("VmHWM")).split()[1]) >> 10
+    before = peak_mib()
+    page = system.nats.request("api.task.list", '{"type":"fat","with_body":true,"limit":1000}').json()
+    assert [t["id"] for t in page["tasks"]] == ["fat-399"] and len(page["tasks"][0]["body"]) == 600000
+    page = system.nats.request("api.task.list", json.dumps({"type": "fat", "with_body": True, "limit": 1000,
+                                                            "cursor": page["next_cursor"]})).json()
+    assert [t["id"] for t in page["tasks"]] == ["fat-398"] and page["next_cursor"]
+    assert peak_mib() - before < 60
+    assert len(system.nats.request("api.task.list", '{"type":"fat","limit":1000}').json()["tasks"]) == 400
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

@@ -27,14 +27,14 @@ static void filters_are_parameters(void **state)
 	l.limit = 7;
 	struct task_select s = {0};
 	struct err e;
-	assert_int_equal(task_select_page(&s, &l, &e), 0);
+	assert_int_equal(task_select_page(&s, &l, 1 << 20, &e), 0);
 	assert_null(strstr(s.sql.data, "DROP"));
 	assert_non_null(strstr(s.sql.data, "state < 4 AND state = ANY($1)"));
 	assert_non_null(strstr(s.sql.data, "type = $2::text"));
 	assert_non_null(strstr(s.sql.data, "node = $3::text"));
 	assert_non_null(strstr(s.sql.data, "NULL::bytea"));
 	assert_non_null(strstr(s.sql.data, "LIMIT 8")); /* one more tells of a next page */
-	assert_int_equal(s.nparams, 5);
+	assert_int_equal(s.nparams, 6);
 	assert_string_equal(s.params[1].data, l.type);
 	assert_int_equal(s.limit, 7);
 	task_select_release(&s);
@@ -48,7 +48,7 @@ static void final_states_do_not_ask_for_the_index_of_open_ones(void **state)
 	l.states = some;
 	l.n_states = 2;
 	struct task_select s = {0};
-	assert_int_equal(task_select_page(&s, &l, NULL), 0);
+	assert_int_equal(task_select_page(&s, &l, 1 << 20, NULL), 0);
 	assert_null(strstr(s.sql.data, "state < 4"));
 	assert_int_equal(s.limit, TASK_LIST_DEFAULT);
 	task_select_release(&s);
@@ -64,7 +64,7 @@ static void a_cursor_leads_on(void **state)
 	last.submitted_at = INT64_C(1767225600123456789);
 	l.cursor = task_cursor(&last, &s.arena);
 	assert_string_equal(l.cursor, "1767225600123456_a_b-1.2");
-	assert_int_equal(task_select_page(&s, &l, NULL), 0);
+	assert_int_equal(task_select_page(&s, &l, 1 << 20, NULL), 0);
 	assert_non_null(strstr(s.sql.data, "(submitted_at, id) < ($1::timestamptz, $2::text)"));
 	assert_string_equal(s.params[0].data, "2026-01-01T00:00:00.123456Z");
 	assert_string_equal(s.params[1].data, "a_b-1.2");
@@ -101,7 +101,7 @@ static void wrong_requests_name_their_field(void **state)
 		l.limit = rows[i].limit;
 		l.states = &one;
 		l.n_states = 1;
-		assert_int_equal(task_select_page(&s, &l, &e), ERR_INVALID);
+		assert_int_equal(task_select_page(&s, &l, 1 << 20, &e), ERR_INVALID);
 		assert_ptr_equal(strstr(e.text, rows[i].field), e.text);
 		task_select_release(&s);
 	}
