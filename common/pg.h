@@ -150,9 +150,10 @@ typedef void (*pg_on_done)(void *data, const struct pg_rows *rows, size_t n, con
 #define PG_PARAMS_MAX 64u     /* in one statement */
 
 /*
- * Runs n statements as one transaction. Everything is copied. Over timeout_ms the connection is
- * given up (it is opened anew) and the batch fails with ERR_TIMEOUT. ERR_UNREACHABLE while down,
- * ERR_FULL when too many wait.
+ * Runs n statements as one transaction. Everything is copied. A statement that takes longer than
+ * timeout_ms is ended by the server, and the batch fails with ERR_TIMEOUT; where the server says
+ * nothing for so long and two seconds more, the connection is given up and opened anew.
+ * ERR_UNREACHABLE while down, ERR_FULL when too many wait.
  */
 MUST_CHECK int pg_run(struct pg *pg, const struct pg_statement *s, size_t n, int64_t timeout_ms,
 					  pg_on_done on_done, void *data, struct err *e);

@@ -24,6 +24,7 @@ struct pg_job {
 	int64_t timeout_ms;
 	pg_on_done on_done;
 	void *data;
+	bool limited; /* the server has taken timeout_ms */
 	PGresult *results[PG_STATEMENTS_MAX];
 	size_t nresults;
 	struct err err; /* the first one */

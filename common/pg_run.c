@@ -7,13 +7,19 @@
  * It goes well: the results come in the statements' order, then the Sync's
  * own; the callback gets them all. It fails: the server skips what follows
  * the first error and rolls back; the callback gets that error. A connection
- * that breaks is reported upwards by a false, and pg.c fails the jobs.
+ * that breaks is reported upwards by a false, and pg.c fails the jobs. What
+ * takes too long is ended by the server, which is told the limit ahead of each
+ * batch: one whose connection were simply closed would run on there, unseen,
+ * with its locks. Only a server that does not even do that loses its connection.
  */
 #include "common/pg_internal.h"
+
+#include <stdio.h>
 
 #include <utlist.h>
 
 #define BINARY 1
+#define GRACE_MS 2000 /* for the server's own word about a limit to arrive */
 
 static void free_job(struct pg_job *j)
 {
@@ -91,13 +97,19 @@ static int send_statement(PGconn *conn, const struct pg_statement *s)
 static bool send_job(struct pg *pg, struct pg_job *j, const struct pg_statement *s, struct err *why)
 {
 	bool ok = true;
+	char limit[96]; /* for this transaction alone: a pooler may give the session to others after it
+					 */
+	snprintf(limit, sizeof(limit), "SELECT set_config('statement_timeout', '%lld', true)",
+			 (long long)MIN_OF(MAX_OF(j->timeout_ms, 1), INT32_MAX));
 	if (pg->pipeline == j->script) {
 		ok = (j->script ? PQexitPipelineMode(pg->conn) : PQenterPipelineMode(pg->conn)) != 0;
 		pg->pipeline = !j->script;
 	}
 	if (j->script) {
-		ok = ok && PQsendQuery(pg->conn, j->sql) != 0;
+		CLEANUP(free_ptr) char *all = xasprintf("%s;\n%s", limit, j->sql);
+		ok = ok && PQsendQuery(pg->conn, all) != 0;
 	} else {
+		ok = ok && send_statement(pg->conn, &(struct pg_statement){.sql = limit}) != 0;
 		for (size_t i = 0; ok && i < j->nstatements; i++) {
 			ok = send_statement(pg->conn, &s[i]) != 0;
 		}
@@ -116,7 +128,7 @@ static void on_deadline(uv_timer_t *t);
 static bool start(struct pg *pg, struct pg_job *j, const struct pg_statement *s, struct err *why)
 {
 	uv_update_time(pg->loop);
-	uv_timer_start(pg->deadline, on_deadline, (uint64_t)j->timeout_ms, 0);
+	uv_timer_start(pg->deadline, on_deadline, (uint64_t)(j->timeout_ms + GRACE_MS), 0);
 	return send_job(pg, j, s, why);
 }
 
@@ -182,6 +194,10 @@ static bool take(struct pg_job *j, PGresult *r)
 	case PGRES_COMMAND_OK:
 	case PGRES_TUPLES_OK:
 	case PGRES_EMPTY_QUERY:
+		if (!j->limited) { /* the limit's own result */
+			j->limited = true;
+			break;
+		}
 		if (j->script && j->nresults == 1) {
 			PQclear(j->results[0]);
 			j->nresults = 0;

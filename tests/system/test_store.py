@@ -265,6 +265,27 @@ def test_a_page_of_large_bodies_is_not_held_in_memory(system):
     assert len(system.nats.request("api.task.list", '{"type":"fat","limit":1000}').json()["tasks"]) == 400
 
 
+def test_a_question_that_takes_too_long_ends_in_the_server_too(system):
+    """Its backend ran on, for as long as it took, while the store had opened another connection."""
+    system.allow(r"canceling statement due to statement timeout")
+    of_questions = "select pid, wait_event_type from pg_stat_activity where application_name = 'millrace-store queries'"
+    before = system.sql(of_questions)
+    assert len(before) == 1
+    locker = subprocess.Popen(["psql", "-X", "-q", system.database_url], stdin=subprocess.PIPE, env=clean_env(), text=True)
+    locker.stdin.write("begin; lock table millrace.tasks in access exclusive mode;\n")
+    locker.stdin.flush()
+    try:
+        until(lambda: system.sql("select 1 from pg_locks where relation = 'millrace.tasks'::regclass and granted "
+                                 "and mode = 'AccessExclusiveLock'"), 20, "the lock")
+        reply = system.nats.request("api.task.list", "{}", timeout=30)
+        assert reply.header("Nats-Service-Error-Code") == "504"
+        after = system.sql(of_questions)
+    finally:
+        locker.communicate("rollback;\n", timeout=20)
+    assert [r["pid"] for r in after] == [before[0]["pid"]] and after[0]["wait_event_type"] != "Lock"
+    assert system.nats.request("api.task.list", "{}").json()["tasks"] is not None
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
