@@ -44,10 +44,11 @@ static void on_folded(void *data, const struct pg_rows *rows, size_t n, const st
 static void on_fold(uv_timer_t *t)
 {
 	struct upkeep *u = t->data;
-	/* Only when there is something to sum up: an idle system writes nothing. */
-	static const char sql[] =
-		"SELECT CASE WHEN (SELECT count(*) FROM (SELECT FROM millrace.task_counts LIMIT 1001) AS "
-		"unsummed) > 1000 THEN millrace.fold_counts() END";
+	/* Only when there is something to sum up: an idle system writes nothing, however many types it
+	 * has. */
+	static const char sql[] = "SELECT CASE WHEN (SELECT sum(n - 1) FROM (SELECT count(*) AS n FROM "
+							  "millrace.task_counts GROUP BY type, state) AS unsummed) > 1000 "
+							  "THEN millrace.fold_counts() END";
 	struct err e;
 	if (!u->folding && pg_query(u->pg, sql, NULL, 0, TIMEOUT_MS, on_folded, u, &e) == 0) {
 		u->folding = true;

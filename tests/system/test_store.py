@@ -286,6 +286,28 @@ def test_a_question_that_takes_too_long_ends_in_the_server_too(system):
     assert system.nats.request("api.task.list", "{}").json()["tasks"] is not None
 
 
+def test_counts_are_folded_only_where_there_is_something_to_sum_up(system):
+    system.psql("insert into millrace.task_counts select 'fold-' || i, 4, 1 from generate_series(1, 1500) i; "
+                "insert into millrace.task_counts select 'fold-1', 4, 1 from generate_series(1, 1500) i")
+    until(lambda: system.sql("select n from millrace.task_counts where type = 'fold-1'") == [{"n": 1501}], 30, "a fold")
+    written = "select max(xmin::text::bigint) as last from millrace.task_counts where type like 'fold-%'"
+    before = system.sql(written)
+    time.sleep(6)  # over a turn of upkeep: that nothing happens cannot be awaited
+    assert system.sql(written) == before
+    system.psql("delete from millrace.task_counts where type like 'fold-%'")
+
+
+def test_a_long_history_does_not_break_an_answer(system):
+    publish(system, [("events.done", {"id": "long", "type": "h", "state": "dead", "attempt": 300, "error": "last"}, {})])
+    settled(system)
+    system.psql("insert into millrace.attempts (task_id, attempt, epoch, outcome, error) "
+                "select 'long', i, i, 'failed', repeat('x', 8000) from generate_series(1, 1200) i")
+    task = system.task("long")
+    assert task is not None and task["error"] == "last"
+    assert [a["attempt"] for a in task["history"]] == list(range(task["history"][0]["attempt"], 1201))
+    system.psql("delete from millrace.attempts where task_id = 'long'")
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
