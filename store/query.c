@@ -7,7 +7,8 @@
  * request had. It fails: a request that makes no sense is 400, an absent task
  * 404, a database that is away or overloaded 503, one that takes too long 504.
  * An answer larger than a message may be is cut: a page ends earlier (its
- * cursor goes on), a task is told without its body, then without its result.
+ * cursor goes on), a task is told without its body, then without its result,
+ * then without its older attempts.
  */
 #include "store/query.h"
 
@@ -184,6 +185,12 @@ static void on_task(void *data, const struct pg_rows *rows, size_t n, const stru
 	}
 	if (out.len > room(x)) {
 		t.result.len = 0;
+		encode(x, &t.base, &out);
+	}
+	while (out.len > room(x) && t.n_history > 0) { /* the newest attempts tell most */
+		size_t old = (t.n_history + 1) / 2;
+		t.history += old;
+		t.n_history -= old;
 		encode(x, &t.base, &out);
 	}
 	answer(x, &out);

@@ -57,8 +57,9 @@ static const char size_of_bodies[] =
 	" + COALESCE(octet_length(body), 0) + COALESCE(octet_length(result), 0)";
 
 const char task_history_sql[] =
-	"SELECT attempt, node, outcome, reason, error, started_at, finished_at FROM millrace.attempts "
-	"WHERE task_id = $1 ORDER BY attempt LIMIT 1000";
+	"SELECT * FROM (SELECT attempt, node, outcome, reason, error, started_at, finished_at FROM "
+	"millrace.attempts WHERE task_id = $1 ORDER BY attempt DESC LIMIT 1000) AS newest "
+	"ORDER BY attempt";
 
 /* ---- statements ---- */
 
