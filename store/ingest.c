@@ -32,7 +32,10 @@
 #define STREAM "EVENTS"
 #define CONSUMER "store"
 #define PULL_MESSAGES_MAX 512u
-#define PULL_BYTES_MAX (4u << 20)
+#define PULL_BYTES_MIN \
+	((size_t)2 << 20) /* but never less than a message may have: it would be refused for ever */
+#define PULL_BYTES_MAX ((size_t)4 << 20)
+#define PULL_BYTES_OVER ((size_t)64 << 10) /* the broker counts subjects, too */
 #define PULL_EXPIRES_MS 5000
 #define ASK_AGAIN_MS 1000 /* after a pull that could not be asked */
 #define WORKING_MS 3000   /* the consumer's ack_wait is 10 s */
@@ -105,10 +108,11 @@ static void ask(struct ingest *in)
 	size_t rows_left = (size_t)in->config.batch_tasks - batch_rows(in->filling);
 	size_t bytes_left = (size_t)in->config.batch_bytes - in->filling->len_bytes;
 	double messages = (double)rows_left / MAX_OF(in->events_per_message, 1.0);
+	size_t bytes = MIN_OF(MAX_OF(bytes_left, PULL_BYTES_MIN), PULL_BYTES_MAX);
+	bytes = MAX_OF(bytes, bus_max_payload(in->bus) + PULL_BYTES_OVER);
 	unsigned batch = (unsigned)MIN_OF(MAX_OF(messages, 1.0), (double)PULL_MESSAGES_MAX);
 	struct err e;
-	if (js_pull_ask(in->pull, batch, PULL_EXPIRES_MS,
-					MIN_OF(MAX_OF(bytes_left, 2u << 20), PULL_BYTES_MAX), &e) < 0) {
+	if (js_pull_ask(in->pull, batch, PULL_EXPIRES_MS, bytes, &e) < 0) {
 		log_debug("cannot pull events", LOG_S("error", e.text), LOG_I("retry_ms", ASK_AGAIN_MS));
 		uv_timer_start(in->ask_again, on_ask_again, ASK_AGAIN_MS, 0);
 	}

@@ -2,7 +2,9 @@
 import json
 import os
 import random
+import re
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -306,6 +308,29 @@ def test_a_long_history_does_not_break_an_answer(system):
     assert task is not None and task["error"] == "last"
     assert [a["attempt"] for a in task["history"]] == list(range(task["history"][0]["attempt"], 1201))
     system.psql("delete from millrace.attempts where task_id = 'long'")
+
+
+def test_an_event_as_large_as_the_operator_allows_is_taken(own_system):
+    """Over 4 MiB it was never pulled: the broker refused the request for it, which was asked again at once, for ever."""
+    system = own_system(nodes=0)
+    conf = system.dir / "nats/server.conf"
+    conf.write_text(re.sub(r"(?m)^max_payload: \d+", "max_payload: 8388608", conf.read_text()))
+    os.kill(system.pid("broker"), signal.SIGHUP)
+    config = system.nats.api("STREAM.INFO.EVENTS")["config"]
+    system.nats.api("STREAM.UPDATE.EVENTS", {**config, "max_msg_size": 8388608})
+    system.wait_ready("store", system.kill("store", signal.SIGTERM))
+    system.nats.close()
+
+    def taken():  # the broker reads its file a moment later, and hangs up on whoever is too large for it
+        try:
+            return system.nats.js_publish("events.act", b"x" * (6 << 20), {
+                "Task-Id": "large-act", "Outcome": "failed", "Task-Attempt": "1", "Nats-Msg-Id": "large-act"})
+        except (OSError, AssertionError):
+            system.nats.close()
+    until(taken, 20, "the broker takes it")
+    publish(system, [("events.done", {"id": "large-act", "type": "a", "state": "completed", "attempt": 2}, {})])
+    settled(system)
+    assert [a["attempt"] for a in system.task("large-act")["history"]] == [1, 2]
 
 
 def free_port():
