@@ -69,12 +69,13 @@ SELECT name, pool, status, capabilities, types, model_name, max_load, current_lo
 FROM millrace.workers
 WHERE status NOT IN ('stopped', 'lost');
 
+-- Most urgent first: by the number, for the names' order is none (high, low, normal).
 CREATE VIEW millrace.v_pending_tasks AS
 SELECT id AS task_id, type, lane, millrace.state_name(state) AS status, millrace.priority_name(priority) AS priority,
 	attempt, submitted_at, due_at, extract(epoch FROM now() - submitted_at)::float8 AS wait_s
 FROM millrace.tasks
 WHERE state < 3
-ORDER BY priority NULLS LAST, submitted_at;
+ORDER BY tasks.priority NULLS LAST, submitted_at;
 
 CREATE VIEW millrace.v_system_health AS
 SELECT w.*, c.*, c.tasks_completed / NULLIF(c.tasks_completed + c.tasks_dead, 0)::float8 AS success_rate,
