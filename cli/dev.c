@@ -238,28 +238,29 @@ static int stop_all(struct cli *c, const char *dir)
 {
 	int64_t until_ms = clock_mono_ms() + STOP_TIMEOUT_MS;
 	struct err e = {0};
-	json_t *record = NULL;
-	pid_t pid;
+	bool never = false;
+	pid_t told = 0;
 
-	if (record_load(dir, &record, &e) != 0) {
-		if (files_locked(dir))
-			return cli_fail(c, &e);
+	if (!files_locked(dir)) {
 		cli_say(c, "dev: nothing runs in %s", dir);
 		return EXIT_OK;
 	}
-	pid = (pid_t)json_integer_value(json_object_get(record, "pid"));
-	json_decref(record);
-	/* The lock is held and the record is this holder's: the pid is the supervisor's. */
-	if (pid <= 1 || (kill(pid, SIGTERM) != 0 && errno != ESRCH)) {
-		err_set(&e, ERR_DENIED, "cannot end the supervisor (pid %d): %s", (int)pid, strerror(errno));
-		return cli_fail(c, &e);
-	}
+	/* It may be the holder's first moment, and then it is told in the next look. */
 	while (files_locked(dir)) {
+		pid_t pid = files_lock_holder(dir);
+
+		if (pid > 1 && pid != told && kill(pid, SIGTERM) != 0 && errno != ESRCH) {
+			err_set(&e, ERR_DENIED, "cannot end the supervisor (pid %d): %s", (int)pid,
+					strerror(errno));
+			return cli_fail(c, &e);
+		}
+		told = pid;
 		if (clock_mono_ms() > until_ms) {
 			err_set(&e, ERR_TIMEOUT, "the supervisor (pid %d) did not end in time", (int)pid);
 			return cli_fail(c, &e);
 		}
-		usleep(20000);
+		if (cli_wait(c, &never, 20, &e) == ERR_CLOSED)
+			return cli_fail(c, &e);
 	}
 	return EXIT_OK;
 }

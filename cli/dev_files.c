@@ -13,6 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/dev_proc.h"
+
 #define LOG_MAX_BYTES (16 << 20)
 
 int files_open_dir(const char *dir, char **ret_path, struct err *e)
@@ -63,6 +65,19 @@ int files_remove_tree(const char *path, struct err *e)
 	return 0;
 }
 
+/* A pid alone may have become another process's; with its start time it is the holder's. */
+static int sign(int fd, const char *path, struct err *e)
+{
+	CLEANUP(free_ptr)
+	char *text =
+		xasprintf("%d %llu\n", (int)getpid(), (unsigned long long)proc_start_ticks(getpid()));
+	size_t len = strlen(text);
+
+	if (ftruncate(fd, 0) != 0 || pwrite(fd, text, len, 0) != (ssize_t)len)
+		return err_set(e, ERR_IO, "cannot write %s: %s", path, strerror(errno));
+	return 0;
+}
+
 static const struct flock whole_file = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 
 int files_lock(const char *dir, int *ret_fd, struct err *e)
@@ -80,6 +95,10 @@ int files_lock(const char *dir, int *ret_fd, struct err *e)
 		close(fd);
 		return code;
 	}
+	if (sign(fd, path, e) != 0) {
+		close(fd);
+		return e->code;
+	}
 	*ret_fd = fd;
 	return 0;
 }
@@ -96,6 +115,21 @@ bool files_locked(const char *dir)
 	locked = fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 	close(fd);
 	return locked;
+}
+
+pid_t files_lock_holder(const char *dir)
+{
+	CLEANUP(free_ptr) char *path = xasprintf("%s/lock", dir);
+	FILE *f = files_locked(dir) ? fopen(path, "re") : NULL;
+	unsigned long long ticks = 0;
+	int pid = 0;
+	bool read;
+
+	if (!f)
+		return 0;
+	read = fscanf(f, "%d %llu", &pid, &ticks) == 2;
+	fclose(f);
+	return read && ticks != 0 && proc_start_ticks(pid) == ticks ? pid : 0;
 }
 
 bool files_lock_in_place(const char *dir, int fd)

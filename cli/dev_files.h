@@ -21,6 +21,8 @@ MUST_CHECK int files_remove_tree(const char *path, struct err *e);
 MUST_CHECK int files_lock(const char *dir, int *ret_fd, struct err *e);
 /* Whether somebody holds it now. */
 bool files_locked(const char *dir);
+/* Who holds it; 0: nobody, or one who took it this moment and has not said so yet. */
+pid_t files_lock_holder(const char *dir);
 
 /* Whether the locked file of that descriptor is still the one in dir: false where somebody removed the directory. */
 bool files_lock_in_place(const char *dir, int fd);

@@ -55,9 +55,12 @@ int record_load(const char *dir, json_t **ret, struct err *e)
 	if (!files_locked(dir))
 		return err_set(e, ERR_NOT_FOUND, "nothing runs in %s", dir);
 	j = json_load_file(path, 0, &why);
-	if (!json_is_object(j)) {
+	/* While it is only starting the file may be that of one that was killed. */
+	if (!json_is_object(j) ||
+		json_integer_value(json_object_get(j, "pid")) != files_lock_holder(dir)) {
 		json_decref(j);
-		return err_set(e, ERR_NOT_FOUND, "the system in %s is only starting", dir);
+		return err_set(e, ERR_NOT_FOUND, "the system in %s is only starting; ask again in a moment",
+					   dir);
 	}
 	*ret = j;
 	return 0;

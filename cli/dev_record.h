@@ -22,7 +22,10 @@ struct dev_facts {
 };
 
 MUST_CHECK int record_save(const struct dev_facts *f, struct err *e);
-/* Returns owned; ERR_NOT_FOUND: no supervisor lives in dir (a file it left behind does not count). */
+/*
+ * Returns owned; ERR_NOT_FOUND: no supervisor lives in dir, or it has nothing to tell yet (what one
+ * before it left behind does not count).
+ */
 MUST_CHECK int record_load(const char *dir, json_t **ret, struct err *e);
 void record_remove(const char *dir);
 

@@ -520,11 +520,17 @@ int dev_system_run(struct cli *c, const struct dev_options *o)
 	}
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	record_end_leftovers(s.dir);
-	if (notify_open(&s.notify, &e) != 0 || plan_make(&s.plan, o, s.dir, s.notify.name, &e) != 0)
+	if (notify_open(&s.notify, &e) != 0)
 		goto fail;
+	/* From here on a signal waits for the loop: an initdb that is cut off would leave its own
+	 * children. */
+	watch(&s);
+	if (plan_make(&s.plan, o, s.dir, s.notify.name, &e) != 0) {
+		unwatch(&s);
+		goto fail;
+	}
 	warn_of_old_broker(&s);
 	save(&s);
-	watch(&s);
 	uv_run(&c->loop, UV_RUN_DEFAULT);
 	proc_kill_children();
 	unwatch(&s);

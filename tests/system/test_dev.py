@@ -1,4 +1,5 @@
 """`millrace dev`: the whole system on one machine, and nothing of it left behind."""
+import json
 import os
 import shutil
 import signal
@@ -71,6 +72,53 @@ def test_nothing_outlives_a_killed_supervisor(own_system):
     system.start()
     assert system.nats_url == url, "the ports are remembered"
     assert system.sql("select count(*) as n from millrace.tasks where state = 4")[0]["n"] == 1
+
+
+def gated_broker(tmp_path):
+    """A nats-server that does not even tell its version while the gate is there: `dev` hangs in its first steps."""
+    gate, script = tmp_path / "gate", tmp_path / "nats-server"
+    gate.touch()
+    script.write_text(f'#!/bin/sh\nwhile [ -e "{gate}" ]; do sleep 0.05; done\nexec {shutil.which("nats-server")} "$@"\n')
+    script.chmod(0o755)
+    return gate, {"MILLRACE_DEV_NATS_SERVER": str(script)}
+
+
+def test_stop_while_it_is_only_starting(tmp_path):
+    system = System(tmp_path / "run")
+    gate, env = gated_broker(tmp_path)
+    child = subprocess.Popen([BIN / "millrace", "dev", "--dir", system.dir], env=clean_env(**env), stderr=subprocess.PIPE)
+    try:
+        until(lambda: "only starting" in system.dev("status").stderr, 20, "it has begun")
+        stop = subprocess.Popen([BIN / "millrace", "dev", "stop", "--dir", system.dir], env=clean_env(), stderr=subprocess.PIPE)
+        gate.unlink()
+        assert stop.wait(60) == 0, stop.stderr.read()
+        assert child.wait(60) == 0, child.stderr.read()
+    finally:
+        child.terminate()
+        child.wait()
+    assert not system.processes()
+
+
+def test_a_record_left_behind_is_nobody_to_stop(tmp_path):
+    """The pid in the record of a killed supervisor may be anybody's by now."""
+    system = System(tmp_path / "run")
+    system.dir.mkdir()
+    somebody, leftover = (subprocess.Popen(["sleep", "100"]) for _ in range(2))
+    ticks = int(Path(f"/proc/{leftover.pid}/stat").read_text().rsplit(")", 1)[1].split()[19])
+    (system.dir / "dev.json").write_text(json.dumps({
+        "pid": somebody.pid, "ready": True, "nats_url": "", "control": "@x",
+        "components": [{"name": "router", "pid": leftover.pid, "start_ticks": ticks, "state": "ready"}]}))
+    child = subprocess.Popen([BIN / "millrace", "dev", "--dir", system.dir], env=clean_env(), stderr=subprocess.PIPE)
+    try:
+        # It waits for the leftover to end, with the old record still there.
+        until(lambda: "only starting" in system.dev("status").stderr, 8, "it has begun")
+        assert system.dev("stop").returncode == 0
+        child.wait(20)
+        assert somebody.poll() is None, "a stranger was ended"
+    finally:
+        for process in (somebody, leftover, child):
+            process.kill()
+            process.wait()
 
 
 def test_ports_taken_by_others_are_replaced(own_system):
