@@ -22,6 +22,7 @@
 #include "cli/dev_system.h"
 
 #define STOP_TIMEOUT_MS 180000
+#define TELL_TIMEOUT_MS 90000 /* PostgreSQL may take 60 s to end */
 
 static const char *dir_of(const struct cli *c)
 {
@@ -209,29 +210,62 @@ static int dev_env(struct cli *c, int argc, char **argv)
 	return EXIT_OK;
 }
 
-static int tell(struct cli *c, const char *verb, const char *name)
+/* The state of a component and where its supervisor listens; both owned. */
+static int look_up(const char *dir, const char *name, char **ret_state, char **ret_control,
+				   struct err *e)
 {
-	CLEANUP(free_ptr) char *text = xasprintf("MILLRACE=%s %s", verb, name);
 	const json_t *component;
+	const char *state = NULL;
 	json_t *record;
-	struct err e = {0};
-	bool known = false;
 	size_t i;
+	int rc = record_load(dir, &record, e);
 
-	if (record_load(dir_of(c), &record, &e) != 0)
-		return cli_fail(c, &e);
+	if (rc != 0)
+		return rc;
 	json_array_foreach(json_object_get(record, "components"), i, component)
 	{
 		const char *its = json_string_value(json_object_get(component, "name"));
 
-		known = known || (its && str_eq(its, name));
+		if (its && str_eq(its, name))
+			state = json_string_value(json_object_get(component, "state"));
 	}
-	if (!known)
-		err_set(&e, ERR_NOT_FOUND, "no component '%s' in %s (dev status lists them)", name, dir_of(c));
-	else if (notify_send(json_string_value(json_object_get(record, "control")), text, &e) == 0)
-		e.code = 0;
+	if (!state) {
+		rc = err_set(e, ERR_NOT_FOUND, "no component '%s' in %s (dev status lists them)", name, dir);
+	} else if (!json_is_true(json_object_get(record, "ready"))) {
+		rc = err_set(e, ERR_CONFLICT, "the system in %s is starting or stopping as a whole", dir);
+	} else {
+		*ret_state = xstrdup(state);
+		*ret_control = xstrdup(json_string_value(json_object_get(record, "control")));
+	}
 	json_decref(record);
-	return e.code == 0 ? EXIT_OK : cli_fail(c, &e);
+	return rc;
+}
+
+/* Tells the supervisor again until it is so: a component that is only ending cannot be started yet.
+ */
+static int tell(struct cli *c, const char *verb, const char *name, const char *want)
+{
+	CLEANUP(free_ptr) char *text = xasprintf("MILLRACE=%s %s", verb, name);
+	int64_t until_ms = clock_mono_ms() + TELL_TIMEOUT_MS;
+	const char *dir = dir_of(c);
+	bool never = false;
+
+	for (;;) {
+		CLEANUP(free_ptr) char *state = NULL, *control = NULL;
+		struct err e = {0};
+
+		if (look_up(dir, name, &state, &control, &e) != 0)
+			return cli_fail(c, &e);
+		if (str_eq(state, want))
+			return EXIT_OK;
+		if (clock_mono_ms() > until_ms) {
+			err_set(&e, ERR_TIMEOUT, "%s is still %s; its log is %s/log/%s.log", name, state, dir,
+					name);
+			return cli_fail(c, &e);
+		}
+		if (notify_send(control, text, &e) != 0 || cli_wait(c, &never, 50, &e) == ERR_CLOSED)
+			return cli_fail(c, &e);
+	}
 }
 
 static int stop_all(struct cli *c, const char *dir)
@@ -268,14 +302,14 @@ static int stop_all(struct cli *c, const char *dir)
 static int dev_stop(struct cli *c, int argc, char **argv)
 {
 	if (argc > 0)
-		return tell(c, cli_has(c, "kill") ? "kill" : "stop", argv[0]);
+		return tell(c, cli_has(c, "kill") ? "kill" : "stop", argv[0], "stopped");
 	return stop_all(c, dir_of(c));
 }
 
 static int dev_start(struct cli *c, int argc, char **argv)
 {
 	(void)argc;
-	return tell(c, "start", argv[0]);
+	return tell(c, "start", argv[0], "ready");
 }
 
 static int dev_purge(struct cli *c, int argc, char **argv)
@@ -311,7 +345,7 @@ static const struct cli_flag dir_flags[] = {
 
 static const struct cli_flag stop_flags[] = {
 	{.name = "dir", .value = "D", .help = "the system's directory (default .run)"},
-	{.name = "kill", .help = "end the component with SIGKILL"},
+	{.name = "kill", .help = "end COMPONENT with SIGKILL"},
 	{0},
 };
 
@@ -328,45 +362,48 @@ static const struct cli_flag run_flags[] = {
 
 const struct cli_command commands_dev[] = {
 	{.name = "dev",
-     .usage = "[--dir D] [--nodes N] [--slots N] [--handlers FILE] [--no-bridge] [--load R] [--detach]",
-     .help = "the whole system on this machine, in one directory",
-     .text = "Starts a private broker and PostgreSQL on free ports, declares what they need, and runs router, store and\n"
-             "nodes. What ends by itself is started again. Logs are in DIR/log. Ctrl-C ends everything in order.\n",
-     .flags = run_flags,
-     .run = dev_run},
+	 .usage =
+		 "[--dir D] [--nodes N] [--slots N] [--handlers FILE] [--no-bridge] [--load R] [--detach]",
+	 .help = "the whole system on this machine, in one directory",
+	 .text = "Starts a private broker and PostgreSQL on free ports, declares what they need, and "
+			 "runs router, store and\n"
+			 "nodes. What ends by itself is started again. Logs are in DIR/log. Ctrl-C ends "
+			 "everything in order.\n",
+	 .flags = run_flags,
+	 .run = dev_run},
 	{.name = "dev status",
-     .usage = "[--dir D]",
-     .help = "what runs there",
-     .flags = dir_flags,
-     .run = dev_status},
+	 .usage = "[--dir D]",
+	 .help = "what runs there",
+	 .flags = dir_flags,
+	 .run = dev_status},
 	{.name = "dev env",
-     .usage = "[--dir D]",
-     .help = "export lines for the shell: eval \"$(millrace dev env)\"",
-     .flags = dir_flags,
-     .run = dev_env},
+	 .usage = "[--dir D]",
+	 .help = "export lines for the shell: eval \"$(millrace dev env)\"",
+	 .flags = dir_flags,
+	 .run = dev_env},
 	{.name = "dev stop",
-     .usage = "[--dir D] [COMPONENT [--kill]]",
-     .help = "end the system in order, or one component until dev start",
-     .flags = stop_flags,
-     .max_args = 1,
-     .run = dev_stop},
+	 .usage = "[--dir D] [COMPONENT [--kill]]",
+	 .help = "end the system in order, or one component until dev start; returns when it has ended",
+	 .flags = stop_flags,
+	 .max_args = 1,
+	 .run = dev_stop},
 	{.name = "dev start",
-     .usage = "[--dir D] COMPONENT",
-     .help = "start a component that dev stop ended",
-     .flags = dir_flags,
-     .min_args = 1,
-     .max_args = 1,
-     .run = dev_start},
+	 .usage = "[--dir D] COMPONENT",
+	 .help = "start a component that dev stop ended",
+	 .flags = dir_flags,
+	 .min_args = 1,
+	 .max_args = 1,
+	 .run = dev_start},
 	{.name = "dev purge",
-     .usage = "[--dir D]",
-     .help = "end the system and remove its data",
-     .flags = dir_flags,
-     .run = dev_purge},
+	 .usage = "[--dir D]",
+	 .help = "end the system and remove its data",
+	 .flags = dir_flags,
+	 .run = dev_purge},
 	{.name = "dev load",
-     .usage = "R",
-     .help = "submit R tasks a second until Ctrl-C (what dev --load runs)",
-     .min_args = 1,
-     .max_args = 1,
-     .run = dev_load},
+	 .usage = "R",
+	 .help = "submit R tasks a second until Ctrl-C (what dev --load runs)",
+	 .min_args = 1,
+	 .max_args = 1,
+	 .run = dev_load},
 	{0},
 };

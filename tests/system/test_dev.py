@@ -52,6 +52,13 @@ def test_stop_one_and_start_it_again(system):
     assert done.returncode == 3
 
 
+def test_stop_and_start_return_when_it_is_so(system):
+    """A start right after a stop used to be lost, and was said to be done."""
+    for words in (["stop", "node-2"], ["start", "node-2"], ["stop", "node-2", "--kill"], ["start", "node-2"]):
+        assert system.dev(*words).returncode == 0, words
+        assert system.component("node-2")["state"] == {"stop": "stopped", "start": "ready"}[words[0]]
+
+
 def alive(pid):
     """Not gone, and not merely waiting for init to take note."""
     try:
