@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/table.h"
 
 const char *cli_value_nth(const struct cli *c, const char *flag, size_t nth)
 {
@@ -101,17 +102,35 @@ int cli_fail(const struct cli *c, const struct err *e)
 	return cli_exit_code(e->code);
 }
 
+/* Words may hold what strangers wrote (an error, a log), and lines of it. */
+static void add_lines(struct buf *out, const char *text)
+{
+	while (*text) {
+		size_t len = strcspn(text, "\n");
+
+		text_add_safe(out, text, len);
+		text += len;
+		if (*text == '\n') {
+			buf_add(out, "\n", 1);
+			text++;
+		}
+	}
+}
+
 void cli_say(const struct cli *c, const char *fmt, ...)
 {
+	CLEANUP(free_ptr) char *text = NULL;
 	CLEANUP(buf_release) struct buf line = {0};
-	char text[1024];
 	va_list ap;
 
 	(void)c;
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	if (vasprintf(&text, fmt, ap) < 0)
+		abort();
 	va_end(ap);
-	buf_printf(&line, "millrace: %s\n", text);
+	buf_add_str(&line, "millrace: ");
+	add_lines(&line, text);
+	buf_add_str(&line, "\n");
 	fflush(stdout); /* words after the data that came before them */
 	fputs(line.data, stderr);
 }

@@ -106,6 +106,19 @@ def test_stop_while_it_is_only_starting(tmp_path):
     assert not system.processes()
 
 
+@pytest.mark.parametrize("how", [[], ["--detach"]])
+def test_what_does_not_start_has_its_last_words_told(tmp_path, how):
+    script = tmp_path / "nats-server"
+    script.write_text('#!/bin/sh\n[ "$1" = --version ] && echo "nats-server: v2.12.0" && exit\n'
+                      'for i in $(seq 40); do echo "line $i: this and that was done and went as well as could be"; done\n'
+                      'printf "\\033[31mthe reason\\n"\nexit 1\n')
+    script.chmod(0o755)
+    done = subprocess.run([BIN / "millrace", "dev", "--dir", tmp_path / "run", *how], timeout=60, capture_output=True,
+                          env=clean_env(MILLRACE_DEV_NATS_SERVER=str(script)))
+    assert done.returncode == 1 and b"the reason" in done.stderr, done.stderr
+    assert b"\x1b" not in done.stderr and b"line 39" in done.stderr
+
+
 def test_a_record_left_behind_is_nobody_to_stop(tmp_path):
     """The pid in the record of a killed supervisor may be anybody's by now."""
     system = System(tmp_path / "run")
