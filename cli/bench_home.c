@@ -5,19 +5,16 @@
  */
 #include "cli/bench_home.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <math.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/bench_samples.h"
 #include "cli/dev_broker.h"
+#include "cli/dev_child.h"
 #include "cli/dev_files.h"
-#include "cli/dev_notify.h"
 #include "cli/dev_proc.h"
 #include "cli/dev_record.h"
 
@@ -25,31 +22,6 @@ static void replace(char **where, const char *value)
 {
 	free(*where);
 	*where = value ? xstrdup(value) : NULL;
-}
-
-/* Until it is ready; else its log's end in e. */
-static int await(struct bench_home *h, struct notify *n, const char *log_path, struct err *e)
-{
-	for (;;) {
-		struct pollfd p = {.fd = n->fd, .events = POLLIN};
-		char text[NOTIFY_TEXT_MAX];
-		pid_t from;
-		uid_t uid;
-
-		if (poll(&p, 1, 100) < 0 && errno != EINTR)
-			return err_set(e, ERR_IO, "poll: %s", strerror(errno));
-		while (notify_receive(n, text, &from, &uid)) {
-			if (from == h->supervisor && strstr(text, "READY=1"))
-				return 0;
-		}
-		if (waitpid(h->supervisor, NULL, WNOHANG) == h->supervisor) {
-			CLEANUP(buf_release) struct buf tail = {0};
-
-			h->supervisor = 0;
-			proc_log_tail(log_path, 400, &tail);
-			return err_set(e, ERR_FAILED, "the system did not start: %s", tail.data ? tail.data : "");
-		}
-	}
 }
 
 static int start(struct bench_home *h, struct err *e)
@@ -80,9 +52,12 @@ static int start(struct bench_home *h, struct err *e)
 	};
 
 	cli_say(h->cli, "bench: starting a system in %s", h->dir);
+	cli_catch_signals(h->cli);
 	rc = proc_spawn(&spec, &h->supervisor, e);
 	if (rc == 0)
-		rc = await(h, &n, log_path, e);
+		rc = dev_child_await(h->cli, &n, h->supervisor, log_path, e);
+	if (rc == ERR_FAILED)
+		h->supervisor = 0; /* it ended by itself; its directory stays, to be looked at */
 	notify_close(&n);
 	return rc;
 }
@@ -163,9 +138,7 @@ void bench_home_close(struct bench_home *h)
 	json_decref(h->record);
 	if (h->supervisor > 0) {
 		cli_say(h->cli, "bench: ending the system");
-		kill(h->supervisor, SIGTERM);
-		while (waitpid(h->supervisor, NULL, 0) < 0 && errno == EINTR)
-			;
+		dev_child_end(h->cli, h->supervisor);
 		if (files_remove_tree(h->dir, &e) != 0)
 			cli_say(h->cli, "bench: %s", e.text);
 	}

@@ -136,6 +136,10 @@ int64_t cli_timeout_ms(const struct cli *c);
  */
 MUST_CHECK int cli_connect(struct cli *c, struct err *e);
 
+/* From now on Ctrl-C ends a wait with ERR_CLOSED instead of the process; cli_wait does it by
+ * itself. */
+void cli_catch_signals(struct cli *c);
+
 /*
  * Runs the loop until *done, at most timeout_ms (negative: for ever). 0; ERR_TIMEOUT; ERR_CLOSED
  * after Ctrl-C. Installs the signal handlers on first use, so Ctrl-C before it ends the process as

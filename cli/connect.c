@@ -113,15 +113,20 @@ int64_t cli_timeout_ms(const struct cli *c)
 	return c->config.timeout_ns ? MAX_OF(c->config.timeout_ns / NS_PER_MS, 1) : REQUEST_TIMEOUT_MS;
 }
 
+void cli_catch_signals(struct cli *c)
+{
+	if (c->signals_on)
+		return;
+	c->signals_on = true;
+	uv_signal_start(&c->intr, on_signal, SIGINT);
+	uv_signal_start(&c->term, on_signal, SIGTERM);
+}
+
 int cli_wait(struct cli *c, const bool *done, int64_t timeout_ms, struct err *e)
 {
 	int64_t deadline = clock_mono_ms() + MAX_OF(timeout_ms, 0);
 
-	if (!c->signals_on) {
-		c->signals_on = true;
-		uv_signal_start(&c->intr, on_signal, SIGINT);
-		uv_signal_start(&c->term, on_signal, SIGTERM);
-	}
+	cli_catch_signals(c);
 	while (!*done && !c->interrupted) {
 		int64_t left = deadline - clock_mono_ms();
 

@@ -7,16 +7,14 @@
 #include "cli/cli.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "cli/dev_broker.h"
+#include "cli/dev_child.h"
 #include "cli/dev_files.h"
 #include "cli/dev_load.h"
-#include "cli/dev_notify.h"
 #include "cli/dev_proc.h"
 #include "cli/dev_record.h"
 #include "cli/dev_system.h"
@@ -76,27 +74,6 @@ static char **supervisor_argv(const struct dev_options *o)
 	return argv;
 }
 
-/* Until pid says READY=1 (true) or ends. */
-static bool wait_ready(struct notify *n, pid_t pid)
-{
-	for (;;) {
-		struct pollfd p = {.fd = n->fd, .events = POLLIN};
-		char text[NOTIFY_TEXT_MAX];
-		pid_t from;
-		uid_t uid;
-		int status;
-
-		if (poll(&p, 1, 100) < 0 && errno != EINTR)
-			return false;
-		while (notify_receive(n, text, &from, &uid)) {
-			if (from == pid && strstr(text, "READY=1"))
-				return true;
-		}
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return false;
-	}
-}
-
 static int show(struct cli *c, const char *dir, bool hints)
 {
 	json_t *record;
@@ -124,7 +101,7 @@ static int detach(struct cli *c, const struct dev_options *o)
 	struct notify n = {.fd = -1};
 	struct err e = {0};
 	pid_t pid;
-	bool ready;
+	int rc;
 
 	if (files_open_dir(o->dir, &dir, &e) != 0)
 		return cli_fail(c, &e);
@@ -143,20 +120,15 @@ static int detach(struct cli *c, const struct dev_options *o)
 	struct proc_spec spec = {
 		.argv = (const char *const *)argv, .env = env, .log_path = log_path, .death_signal = 0};
 
-	if (proc_spawn(&spec, &pid, &e) != 0) {
-		notify_close(&n);
-		return cli_fail(c, &e);
-	}
-	ready = wait_ready(&n, pid);
+	cli_catch_signals(c);
+	rc = proc_spawn(&spec, &pid, &e);
+	if (rc == 0)
+		rc = dev_child_await(c, &n, pid, log_path, &e);
+	if (rc == ERR_CLOSED)
+		dev_child_end(c, pid);
 	notify_close(&n);
-	if (!ready) {
-		CLEANUP(buf_release) struct buf tail = {0};
-
-		proc_log_tail(log_path, 2000, &tail);
-		cli_say(c, "dev: the system did not start; %s ends with:", log_path);
-		cli_say(c, "%s", tail.data ? tail.data : "(nothing)");
-		return EXIT_FAILED;
-	}
+	if (rc != 0)
+		return cli_fail(c, &e);
 	return show(c, dir, true);
 }
 

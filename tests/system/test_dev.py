@@ -106,6 +106,19 @@ def test_stop_while_it_is_only_starting(tmp_path):
     assert not system.processes()
 
 
+@pytest.mark.parametrize("words", [["dev", "--detach"], ["bench", "submit"]])
+def test_ctrl_c_takes_along_what_was_being_started(tmp_path, words):
+    system = System(tmp_path / "run")
+    gate, env = gated_broker(tmp_path)
+    child = subprocess.Popen([BIN / "millrace", *words, "--dir", system.dir], env=clean_env(**env), stderr=subprocess.PIPE,
+                             start_new_session=True)
+    until(lambda: "only starting" in system.dev("status").stderr, 20, "it has begun")
+    child.send_signal(signal.SIGINT)
+    gate.unlink()
+    assert child.wait(60) == 130, child.stderr.read()
+    assert system.dev("status").returncode == 3 and not system.processes()
+
+
 @pytest.mark.parametrize("how", [[], ["--detach"]])
 def test_what_does_not_start_has_its_last_words_told(tmp_path, how):
     script = tmp_path / "nats-server"
