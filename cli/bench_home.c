@@ -97,6 +97,7 @@ static int find_system(struct bench_home *h, struct err *e)
 		if (files_open_dir(".run", &parent, e) != 0)
 			return e->code;
 	}
+	h->made_dir = access(given, F_OK) != 0;
 	if (files_open_dir(given, &h->dir, e) != 0)
 		return e->code;
 	if (record_load(h->dir, &h->record, &ignored) != 0) {
@@ -139,7 +140,7 @@ void bench_home_close(struct bench_home *h)
 	if (h->supervisor > 0) {
 		cli_say(h->cli, "bench: ending the system");
 		dev_child_end(h->cli, h->supervisor);
-		if (files_remove_tree(h->dir, &e) != 0)
+		if (h->made_dir && files_remove_tree(h->dir, &e) != 0)
 			cli_say(h->cli, "bench: %s", e.text);
 	}
 	free(h->dir);

@@ -11,13 +11,14 @@ struct bench_home {
 	struct cli *cli;
 	char *dir;        /* NULL with --url */
 	pid_t supervisor; /* 0: not ours */
+	bool made_dir;    /* dir is ours too, and goes with it */
 	json_t *record;   /* of `millrace dev`; NULL with --url */
 	struct pg *pg;    /* connected, or NULL where no database is known */
 };
 
 /* Reads --dir, --url, --nodes, --slots; starts what is to be started and connects c->bus. Says so on stderr. */
 MUST_CHECK int bench_home_open(struct cli *c, struct bench_home *ret, struct err *e);
-/* Ends and removes what was started. */
+/* Ends what was started; a directory that was there before stays, with its data. */
 void bench_home_close(struct bench_home *h);
 
 /* The pids of now (a component may have been started again). Borrowed; NULL with --url. */
@@ -31,8 +32,18 @@ MUST_CHECK int bench_sql(struct bench_home *h, const char *sql, const struct pg_
 double bench_fsync_us(const char *dir);
 
 /* The flags that it reads, for a command's list. */
-#define BENCH_HOME_FLAGS                                                                                       \
-	{.name = "dir", .value = "D", .help = "measure the millrace dev that runs in D, else start one there (default: one of its own)"}, \
-	{.name = "url", .value = "URL", .help = "measure the system behind this broker (and DATABASE_URL)"},        \
-	{.name = "nodes", .value = "N", .help = "nodes of the system that is started (default 2)"},                \
-	{.name = "slots", .value = "N", .help = "tasks that each of them runs at once (default 512)"}
+#define BENCH_HOME_FLAGS                                                                  \
+	{.name = "dir",                                                                       \
+	 .value = "D",                                                                        \
+	 .help = "measure the millrace dev that runs in D, else start one there for the run " \
+			 "(default: one of its own, removed afterwards)"},                            \
+		{.name = "url",                                                                   \
+		 .value = "URL",                                                                  \
+		 .help = "measure the system behind this broker (and DATABASE_URL)"},             \
+		{.name = "nodes",                                                                 \
+		 .value = "N",                                                                    \
+		 .help = "nodes of the system that is started (default 2)"},                      \
+	{                                                                                     \
+		.name = "slots", .value = "N",                                                    \
+		.help = "tasks that each of them runs at once (default 512)"                      \
+	}

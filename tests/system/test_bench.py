@@ -33,3 +33,10 @@ def test_its_own_system_is_removed(system, tmp_path):
     figures, = system.cli_json("bench", "pipeline", "--dir", tmp_path / "own", "--count", "500", "--nodes", "1", "--alone", timeout=120)
     assert figures["errors"] == 0 and "broker_only_per_s" not in figures
     assert not os.path.exists(tmp_path / "own")
+
+
+def test_a_directory_that_was_there_stays(system, tmp_path):
+    (tmp_path / "mine").write_text("x")
+    figures, = system.cli_json("bench", "submit", "--dir", tmp_path, "--count", "100", "--nodes", "1", timeout=120)
+    assert figures["errors"] == 0 and (tmp_path / "mine").read_text() == "x"
+    assert system.cli("dev", "status", "--dir", tmp_path, check=False).returncode == 3
