@@ -284,29 +284,46 @@ static int dev_start(struct cli *c, int argc, char **argv)
 	return tell(c, "start", argv[0], "ready");
 }
 
+/* Holding the lock: nobody may start among what is being removed. */
+static int remove_data(const char *dir, struct err *e)
+{
+	/* What `dev` makes, by name: the directory may hold more (bin/). The lock goes last. */
+	static const char *const parts[] = {"nats", "pg",         "pg.new",   "pg.password",
+										"log",  "ports.json", "dev.json", "lock"};
+	int lock_fd = -1;
+
+	if (files_lock(dir, &lock_fd, e) != 0)
+		return e->code;
+	record_end_leftovers(dir);
+	for (size_t i = 0; i < ARRAY_LEN(parts) && e->code == 0; i++) {
+		CLEANUP(free_ptr) char *path = xasprintf("%s/%s", dir, parts[i]);
+
+		(void)!files_remove_tree(path, e);
+	}
+	close(lock_fd);
+	return e->code;
+}
+
 static int dev_purge(struct cli *c, int argc, char **argv)
 {
-	/* What `dev` makes, by name: the directory may hold more (bin/). */
-	static const char *const parts[] = {"nats",       "pg",          "pg.new", "pg.password", "log",
-	                                    "ports.json", "dev.json",    "lock"};
 	const char *dir = dir_of(c);
 	struct err e = {0};
 	int code;
 
 	(void)argc;
 	(void)argv;
-	code = stop_all(c, dir);
+	if (!files_lock_exists(dir)) {
+		cli_say(c, "dev: no system was ever in %s; nothing is removed", dir);
+		return EXIT_OK;
+	}
+	code = files_locked(dir) ? stop_all(c, dir) : EXIT_OK;
 	if (code != EXIT_OK)
 		return code;
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-		CLEANUP(free_ptr) char *path = xasprintf("%s/%s", dir, parts[i]);
-
-		if (files_remove_tree(path, &e) != 0)
-			return cli_fail(c, &e);
-	}
+	if (remove_data(dir, &e) != 0)
+		return cli_fail(c, &e);
 	/* Gone too where nothing else is in it. */
 	if (rmdir(dir) != 0)
-		cli_say(c, "dev: all data in %s is removed", dir);
+		cli_say(c, "dev: all data in %s is removed; what else is there stays", dir);
 	return EXIT_OK;
 }
 

@@ -103,6 +103,13 @@ int files_lock(const char *dir, int *ret_fd, struct err *e)
 	return 0;
 }
 
+bool files_lock_exists(const char *dir)
+{
+	CLEANUP(free_ptr) char *path = xasprintf("%s/lock", dir);
+
+	return access(path, F_OK) == 0;
+}
+
 bool files_locked(const char *dir)
 {
 	CLEANUP(free_ptr) char *path = xasprintf("%s/lock", dir);

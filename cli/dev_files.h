@@ -19,6 +19,8 @@ MUST_CHECK int files_remove_tree(const char *path, struct err *e);
  * ret_fd is to be kept open.
  */
 MUST_CHECK int files_lock(const char *dir, int *ret_fd, struct err *e);
+/* Whether a system was ever started there. */
+bool files_lock_exists(const char *dir);
 /* Whether somebody holds it now. */
 bool files_locked(const char *dir);
 /* Who holds it; 0: nobody, or one who took it this moment and has not said so yet. */

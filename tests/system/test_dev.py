@@ -197,6 +197,22 @@ def test_purge_removes_what_it_made_and_nothing_else(own_system):
     (system.dir / "log").mkdir()
 
 
+def test_purge_of_a_directory_that_never_held_a_system(tmp_path):
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "mine").write_text("x")
+    done = System(tmp_path).dev("purge")
+    assert done.returncode == 0 and "no system" in done.stderr
+    assert (tmp_path / "log" / "mine").exists()
+
+
+def test_purge_after_a_killed_supervisor(own_system):
+    system = own_system(nodes=0, bridge=False)
+    os.kill(system.status()["pid"], signal.SIGKILL)
+    assert system.dev("purge").returncode == 0
+    assert not system.dir.exists() and not system.processes()
+    (system.dir / "log").mkdir(parents=True)
+
+
 def test_a_system_whose_directory_is_removed_ends_by_itself(tmp_path):
     system = System(tmp_path / "gone", nodes=1).start()
     supervisor = system.status()["pid"]
