@@ -6,6 +6,7 @@
  * gone ends quietly; a full disk does not.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -141,12 +142,26 @@ static int configured(struct args *a)
 	return code;
 }
 
-/* A pipe whose reader left is no failure of ours. */
+static bool reader_left(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO};
+
+	return poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
+}
+
+/*
+ * A pipe whose reader left is no failure of ours. What failed may have been an earlier write, of
+ * which the stream keeps no more than that it failed.
+ */
 static int flushed(int code)
 {
-	if (fflush(stdout) == 0 || errno == EPIPE)
+	bool lost = ferror(stdout) != 0;
+	int rc = fflush(stdout);
+	const char *why = rc != 0 ? strerror(errno) : "a part of it is lost; is the disk full?";
+
+	if ((!lost && rc == 0) || reader_left())
 		return code;
-	fprintf(stderr, "millrace: writing the output: %s\n", strerror(errno));
+	fprintf(stderr, "millrace: writing the output: %s\n", why);
 	return code ? code : EXIT_FAILED;
 }
 

@@ -133,6 +133,17 @@ def test_programs_answer_without_a_broker():
         assert done.returncode == 2 and "no-such-flag" in done.stderr, (program, done.returncode, done.stderr)
 
 
+def test_output_that_cannot_be_written():
+    """A full disk is a failure, whichever write met it; a reader that had enough is none."""
+    record = json.dumps({"outcomes": [{"id": f"a{n}", "type": "echo"} for n in range(4000)]})
+    decode = f"'{BIN}/millrace' decode --type OutcomeBatch"
+    for command, code in ((f"{decode} > /dev/full", 1), (f"'{BIN}/millrace' help > /dev/full", 1),
+                          (f"{decode} | head -c 1 > /dev/null; exit ${{PIPESTATUS[0]}}", 0)):
+        done = subprocess.run(["bash", "-c", command], input=record, env=clean_env(), capture_output=True, text=True, timeout=30)
+        assert done.returncode == code, (command, done.stderr)
+        assert ("writing the output" in done.stderr) == (code == 1), (command, done.stderr)
+
+
 def test_configuration_is_checked_shown_and_redacted(tmp_path):
     config = tmp_path / "store.yaml"
     config.write_text("nats:\n  url: nats://127.0.0.1:4333\n  password: geheim\ndatabase:\n  url: postgres://u:geheim@127.0.0.1/x\n")
