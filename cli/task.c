@@ -28,7 +28,7 @@ static int run_list(struct cli *c, int argc, char **argv);
 	}
 
 static const struct cli_flag get_flags[] = {
-	{"result", 'r', NULL, "print nothing but the bytes of the result"},
+	{"result", 'r', NULL, "print nothing but the bytes of the result; exit 4 when it is dead"},
 	{0},
 };
 static const struct cli_flag list_flags[] = {
@@ -173,9 +173,27 @@ static void summarize_binary(json_t *task)
 	json_object_set_new(task, "result", json_string(words.data));
 }
 
-static int run_get(struct cli *c, int argc, char **argv)
+/* An empty result is one; that there is none must be told apart from it. */
+static int print_result(const struct cli *c, const json_t *task)
 {
 	CLEANUP(buf_release) struct buf result = {0};
+	const char *state = task_text(task, "state");
+	const char *error = task_text(task, "error");
+
+	if (str_eq(state, "completed")) {
+		task_result(task, &result);
+		if (result.len)
+			fwrite(result.data, 1, result.len, stdout);
+		return EXIT_OK;
+	}
+	cli_say(c, "task %s is %s and has no result%s%s", task_text(task, "id"), state,
+			*error ? ": " : "", error);
+	return task_terminal(task) ? EXIT_TASK_FAILED : EXIT_FAILED;
+}
+
+static int run_get(struct cli *c, int argc, char **argv)
+{
+	int code = EXIT_OK;
 	struct err e = {0};
 	json_t *task;
 
@@ -183,9 +201,7 @@ static int run_get(struct cli *c, int argc, char **argv)
 	if (task_id_check(argv[0], &e) || task_fetch(c, argv[0], &task, &e))
 		return cli_fail(c, &e);
 	if (cli_has(c, "result")) {
-		task_result(task, &result);
-		if (result.len)
-			fwrite(result.data, 1, result.len, stdout);
+		code = print_result(c, task);
 	} else if (c->config.json) {
 		cli_print_json(task);
 	} else {
@@ -194,7 +210,7 @@ static int run_get(struct cli *c, int argc, char **argv)
 		print_attempts(c, task);
 	}
 	json_decref(task);
-	return EXIT_OK;
+	return code;
 }
 
 /* ---- many ---- */

@@ -239,6 +239,8 @@ static bool look(struct watch *w, unsigned *io_unknown, bool *io_told, int *ret_
 	*io_unknown += 1;
 	if (rc == ERR_NOT_FOUND && *io_unknown == 1 && !w->seen)
 		cli_say(w->cli, "task %s is not stored; waiting a moment in case it is on its way", w->id);
+	if (rc != ERR_NOT_FOUND && rc != ERR_CLOSED && *io_unknown == 1)
+		cli_say(w->cli, "%s; what happens from now on is shown all the same", e.text);
 	/* The store is behind, but the event itself was acknowledged. */
 	if (w->ended && *io_unknown >= UNKNOWN_TRIES) {
 		*ret_code = code_of(w->ended);

@@ -46,6 +46,28 @@ def test_exit_codes(system):
     assert code("--version") == 0
 
 
+def test_no_result_is_not_an_empty_one(system):
+    empty, dead, waiting = system.submit("echo", ""), system.submit("fail", "why", task_attempts="1"), system.submit("sleep", "60s")
+    for task_id, code, words in ((empty, 0, ""), (dead, 4, "is dead and has no result: why"), (waiting, 1, "has no result")):
+        until(lambda task_id=task_id, code=code: (system.task(task_id) or {}).get("state") in
+              {0: ["completed"], 4: ["dead"], 1: ["queued", "running"]}[code])
+        done = system.cli("task", "get", task_id, "--result", check=False)
+        assert (done.returncode, done.out) == (code, "") and words in done.err, (task_id, done.err)
+
+
+def test_watch_says_that_the_store_is_away(system):
+    task_id = system.submit("sleep", "300s")
+    until(lambda: (system.task(task_id) or {}).get("state") == "running", what="running")
+    system.hold("store")
+    try:
+        child = subprocess.Popen([BIN / "millrace", "task", "watch", task_id], env=system.env, stderr=subprocess.PIPE)
+        assert b"millrace-store is not running" in child.stderr.readline()
+        child.send_signal(signal.SIGINT)
+        assert child.wait(20) == 130
+    finally:
+        system.release("store")
+
+
 def test_interrupted_wait_is_130(system):
     child = subprocess.Popen([BIN / "millrace", "submit", "sleep", "--data", "60s", "--wait"], env=system.env,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
