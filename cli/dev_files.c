@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/dev_proc.h"
+#include "common/codec.h"
 
 #define LOG_MAX_BYTES (16 << 20)
 
@@ -26,6 +27,9 @@ int files_open_dir(const char *dir, char **ret_path, struct err *e)
 		return err_set(e, ERR_IO, "cannot make %s: %s", dir, strerror(errno));
 	if (!realpath(dir, path))
 		return err_set(e, ERR_IO, "cannot use %s: %s", dir, strerror(errno));
+	/* The record and the configuration of what runs there carry it as text. */
+	if (!utf8_ok(path, strlen(path)))
+		return err_set(e, ERR_INVALID, "the path of %s is no UTF-8; use another directory", dir);
 	log = xasprintf("%s/log", path);
 	if (mkdir(log, 0755) != 0 && errno != EEXIST)
 		return err_set(e, ERR_IO, "cannot make %s: %s", log, strerror(errno));

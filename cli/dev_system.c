@@ -542,6 +542,8 @@ int dev_system_run(struct cli *c, const struct dev_options *o)
 	goto out;
 fail:
 	cli_say(c, "dev: %s", e.text);
+	if (e.code == ERR_INVALID)
+		code = EXIT_USAGE;
 out:
 	release(&s);
 	return code;

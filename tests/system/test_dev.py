@@ -132,6 +132,12 @@ def test_what_does_not_start_has_its_last_words_told(tmp_path, how):
     assert b"\x1b" not in done.stderr and b"line 39" in done.stderr
 
 
+def test_a_directory_whose_name_is_no_text(tmp_path):
+    done = subprocess.run([str(BIN / "millrace").encode(), b"dev", b"--dir", os.fsencode(tmp_path) + b"/\xff"], env=clean_env(),
+                          capture_output=True, timeout=30)
+    assert done.returncode == 2 and b"no UTF-8" in done.stderr, done.stderr
+
+
 def test_a_record_left_behind_is_nobody_to_stop(tmp_path):
     """The pid in the record of a killed supervisor may be anybody's by now."""
     system = System(tmp_path / "run")
