@@ -124,6 +124,17 @@ static void delete_stream(struct cli *c)
 		json_decref(reply);
 }
 
+/* After Ctrl-C as well: nobody else would delete it, and it is large. Another one ends the process.
+ */
+static void clean_up(struct cli *c)
+{
+	bool interrupted = c->interrupted;
+
+	c->interrupted = false;
+	delete_stream(c);
+	c->interrupted = c->interrupted || interrupted;
+}
+
 int bench_broker_only(struct cli *c, size_t count, size_t size_bytes, double *ret_per_s, struct err *e)
 {
 	CLEANUP(free_ptr) char *body = xcalloc(1, size_bytes + 1);
@@ -136,8 +147,10 @@ int bench_broker_only(struct cli *c, size_t count, size_t size_bytes, double *re
 	delete_stream(c);
 	if (make_stream(c, e) != 0)
 		return err_wrap(e, "broker alone");
-	if (js_pull_open(c->bus, STREAM, "taker", &ev, &r.pull, e) != 0)
+	if (js_pull_open(c->bus, STREAM, "taker", &ev, &r.pull, e) != 0) {
+		delete_stream(c);
 		return e->code;
+	}
 	start_ns = clock_mono_ns();
 	ask(&r);
 	send_more(&r);
@@ -149,18 +162,9 @@ int bench_broker_only(struct cli *c, size_t count, size_t size_bytes, double *re
 	}
 	if (rc == 0)
 		*ret_per_s = (double)count / ((double)(clock_mono_ns() - start_ns) / NS_PER_S);
-	if (rc == ERR_CLOSED || js_publish_inflight(c->bus) > 0) {
-		struct err again = {0};
-
-		/* What is under way points to r. */
-		bus_close(&c->bus);
-		if (rc != ERR_CLOSED && cli_connect(c, &again) != 0) {
-			*e = again;
-			return e->code;
-		}
-	}
-	if (c->bus)
-		delete_stream(c);
+	if (js_publish_inflight(c->bus) > 0)
+		bus_close(&c->bus); /* what is under way points to r */
+	clean_up(c);
 	return rc;
 }
 
@@ -176,7 +180,7 @@ int bench_bare_pipeline(struct cli *c, size_t count, size_t size_bytes, const ch
 	const char *env[] = {url, NULL};
 	struct proc_spec spec = {
 		.argv = (const char *const *)argv, .env = env, .log_path = log_path, .death_signal = SIGKILL};
-	const char *last;
+	const char *last = NULL;
 	double per_s;
 
 	if (access(program, X_OK) != 0)
@@ -184,7 +188,9 @@ int bench_bare_pipeline(struct cli *c, size_t count, size_t size_bytes, const ch
 	if (proc_run(&spec, e) != 0)
 		return e->code;
 	proc_log_tail(log_path, 2000, &tail);
-	last = tail.data ? strstr(tail.data, "bare_pipeline_per_s=") : NULL;
+	/* The log may hold those of earlier runs. */
+	for (const char *at = tail.data; at && (at = strstr(at, "bare_pipeline_per_s=")); at++)
+		last = at;
 	if (!last || sscanf(last, "bare_pipeline_per_s=%lf", &per_s) != 1)
 		return err_set(e, ERR_PROTOCOL, "bare_pipeline did not tell its figure (%s)", log_path);
 	*ret_per_s = per_s;

@@ -339,7 +339,8 @@ int flow_run(struct cli *c, const struct flow_spec *spec, struct flow_result *re
 		/* Callbacks of what is under way would find nothing: the connection goes with them. */
 		bus_close(&c->bus);
 		flow_result_release(ret);
-	} else if (ret->errors > 0 && js_publish_inflight(c->bus) > 0) {
+	} else if (js_publish_inflight(c->bus) > 0 || (spec->request && ret->answered < f.sent)) {
+		/* It ended because nothing moved; late answers must find nobody either. */
 		bus_close(&c->bus);
 		rc = cli_connect(c, e);
 	}

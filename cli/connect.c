@@ -171,8 +171,13 @@ int cli_connect(struct cli *c, struct err *e)
 		.on_up = on_up, .on_down = on_down, .on_async_error = on_async_error, .data = c};
 	int rc;
 
-	if (!c->bus && bus_open(&c->loop, &c->config.nats, "millrace", &events, &c->bus, e))
-		return e ? e->code : ERR_FAILED;
+	if (!c->bus) {
+		/* The first time, or once more after a bench closed it. */
+		c->settled = c->was_up = c->lost = false;
+		c->down = (struct err){0};
+		if (bus_open(&c->loop, &c->config.nats, "millrace", &events, &c->bus, e))
+			return e ? e->code : ERR_FAILED;
+	}
 	rc = cli_wait(c, &c->settled, c->config.timeout_ns ? cli_timeout_ms(c) : CONNECT_TIMEOUT_MS, e);
 	if (rc == ERR_CLOSED)
 		return rc;

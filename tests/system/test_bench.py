@@ -1,5 +1,10 @@
 """`millrace bench` says what contract and comparison need. (How fast it is depends on the machine and the build.)"""
 import os
+import signal
+import subprocess
+
+from lib.system import BIN
+from lib.wait import until
 
 
 def test_pipeline(system):
@@ -16,6 +21,26 @@ def test_pipeline(system):
 def test_it_leaves_nothing_in_the_broker(system):
     names = [s["config"]["name"] for s in system.nats.api("STREAM.LIST", {})["streams"]]
     assert not [n for n in names if n.startswith(("BENCH", "BARE"))]
+
+
+def test_an_earlier_run_is_not_told_again(system):
+    (system.dir / "log" / "bare.log").write_text("bare_pipeline_per_s=1.0\n")
+    figures, = system.cli_json("bench", "pipeline", "--dir", system.dir, "--count", "500", timeout=100)
+    assert figures["bare_pipeline_per_s"] > 1
+
+
+def test_ctrl_c_leaves_nothing_in_the_broker(system):
+    def messages():
+        return [s["state"]["messages"] for s in system.nats.api("STREAM.LIST", {})["streams"] if s["config"]["name"] == "BENCH_BROKER"]
+    child = subprocess.Popen([BIN / "millrace", "bench", "pipeline", "--dir", system.dir, "--count", "30000", "--size", "20000"],
+                             env=system.env, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    while b"the broker alone" not in child.stderr.readline():
+        assert child.poll() is None
+    until(lambda: sum(messages()) > 0, 20, "its stream", every=0.002)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=30)
+    assert child.returncode == 130, err
+    assert not messages()
 
 
 def test_latency(system):
