@@ -5,8 +5,11 @@
  */
 #include "cli/cli.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/bench_broker.h"
 #include "cli/bench_flow.h"
@@ -103,10 +106,47 @@ static int count_rows(struct bench_home *h, const char *prefix, struct rows *ret
 	                 params, ARRAY_LEN(params), on_rows, ret, e);
 }
 
-static int compare_with(struct bench_home *h, const struct bench_options *o, json_t *out, struct err *e)
+/* Where bare_pipeline writes; of a system elsewhere a file of the moment. Returns owned. */
+static char *bare_log(const struct bench_home *h, struct err *e)
 {
-	CLEANUP(free_ptr)
-	char *log_path = xasprintf("%s/%s", h->dir ? h->dir : "/tmp", h->dir ? "log/bare.log" : "bare.log");
+	char *path =
+		h->dir ? xasprintf("%s/log/bare.log", h->dir) : xstrdup("/tmp/millrace-bare-XXXXXX");
+	int fd = h->dir ? -1 : mkostemp(path, O_CLOEXEC);
+
+	if (!h->dir && fd < 0) {
+		err_set(e, ERR_IO, "cannot make %s: %s", path, strerror(errno));
+		free(path);
+		return NULL;
+	}
+	if (fd >= 0)
+		close(fd);
+	return path;
+}
+
+static int compare_bare(struct bench_home *h, size_t count, size_t size, json_t *out, struct err *e)
+{
+	CLEANUP(free_ptr) char *log_path = bare_log(h, e);
+	double per_s;
+	int rc;
+
+	if (!log_path)
+		return e->code;
+	cli_say(h->cli, "bench: the bare pipeline");
+	rc = bench_bare_pipeline(h->cli, count, size, log_path, &per_s, e);
+	if (!h->dir)
+		unlink(log_path);
+	if (rc == 0) {
+		json_object_set_new(out, "bare_pipeline_per_s", json_real(round(per_s)));
+	} else if (rc == ERR_NOT_FOUND) {
+		cli_say(h->cli, "bench: %s; that figure is left out", e->text);
+		*e = (struct err){0};
+	}
+	return e->code;
+}
+
+static int compare_with(struct bench_home *h, const struct bench_options *o, json_t *out,
+						struct err *e)
+{
 	size_t count = (size_t)MIN_OF(o->count, 100000);
 	double per_s;
 
@@ -114,14 +154,7 @@ static int compare_with(struct bench_home *h, const struct bench_options *o, jso
 	if (bench_broker_only(h->cli, count, (size_t)o->size, &per_s, e) != 0)
 		return e->code;
 	json_object_set_new(out, "broker_only_per_s", json_real(round(per_s)));
-	cli_say(h->cli, "bench: the bare pipeline");
-	if (bench_bare_pipeline(h->cli, count, (size_t)o->size, log_path, &per_s, e) == 0) {
-		json_object_set_new(out, "bare_pipeline_per_s", json_real(round(per_s)));
-	} else if (e->code == ERR_NOT_FOUND) {
-		cli_say(h->cli, "bench: %s; that figure is left out", e->text);
-		*e = (struct err){0};
-	}
-	return e->code;
+	return compare_bare(h, count, (size_t)o->size, out, e);
 }
 
 static int measure_pipeline(struct bench_home *h, const struct bench_options *o, json_t *out,
@@ -270,11 +303,27 @@ static int bench_submit(struct cli *c, int argc, char **argv)
 	           measure_submit);
 }
 
-static const struct cli_flag count_flags[] = {
-	{.name = "count", .value = "N", .help = "tasks (default 200000)"},
-	{.name = "size", .value = "BYTES", .help = "of each body (default 200)"},
-	{.name = "inflight", .value = "N", .help = "tasks under way at once: not yet stored, or for submit not yet acknowledged"},
+#define COUNT_FLAGS                                                            \
+	{.name = "count", .value = "N", .help = "tasks (default 200000)"},         \
+	{                                                                          \
+		.name = "size", .value = "BYTES", .help = "of each body (default 200)" \
+	}
+
+static const struct cli_flag pipeline_flags[] = {
+	COUNT_FLAGS,
+	{.name = "inflight",
+	 .value = "N",
+	 .help = "tasks under way, not yet stored, at once (default 4096)"},
 	{.name = "alone", .help = "without the figures of the broker alone and of the bare pipeline"},
+	BENCH_HOME_FLAGS,
+	{0},
+};
+
+static const struct cli_flag submit_flags[] = {
+	COUNT_FLAGS,
+	{.name = "inflight",
+	 .value = "N",
+	 .help = "submits not yet acknowledged at once (default 4096)"},
 	BENCH_HOME_FLAGS,
 	{0},
 };
@@ -289,21 +338,23 @@ static const struct cli_flag latency_flags[] = {
 
 const struct cli_command commands_bench[] = {
 	{.name = "bench pipeline",
-     .usage = "[--count N] [--size BYTES] [--inflight N] [--alone] [--dir D | --url URL]",
-     .help = "tasks a second from submit to committed row",
-     .text = "Starts a system of its own, submits N tasks, waits until their rows are committed, and tells what each\n"
-             "component cost, what the disk's fsync takes, and what broker and bare messages do by themselves.\n",
-     .flags = count_flags,
-     .run = bench_pipeline},
+	 .usage = "[--count N] [--size BYTES] [--inflight N] [--alone] [--dir D | --url URL]",
+	 .help = "tasks a second from submit to committed row",
+	 .text = "Starts a system of its own, submits N tasks, waits until their rows are committed, "
+			 "and tells what each\n"
+			 "component cost, what the disk's fsync takes, and what broker and bare messages do by "
+			 "themselves.\n",
+	 .flags = pipeline_flags,
+	 .run = bench_pipeline},
 	{.name = "bench latency",
-     .usage = "[--rate R] [--duration D] [--size BYTES] [--dir D | --url URL]",
-     .help = "percentiles at a steady rate: submit to stored row, and run.echo to result",
-     .flags = latency_flags,
-     .run = bench_latency},
+	 .usage = "[--rate R] [--duration D] [--size BYTES] [--dir D | --url URL]",
+	 .help = "percentiles at a steady rate: submit to stored row, and run.echo to result",
+	 .flags = latency_flags,
+	 .run = bench_latency},
 	{.name = "bench submit",
-     .usage = "[--count N] [--size BYTES] [--inflight N] [--dir D | --url URL]",
-     .help = "how fast submits are acknowledged",
-     .flags = count_flags,
-     .run = bench_submit},
+	 .usage = "[--count N] [--size BYTES] [--inflight N] [--dir D | --url URL]",
+	 .help = "how fast submits are acknowledged",
+	 .flags = submit_flags,
+	 .run = bench_submit},
 	{0},
 };
