@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "broker-config/declared.h"
+#include "cli/dev_files.h"
 
 bool broker_version_parse(const char *text, struct broker_version *ret)
 {
@@ -122,17 +123,6 @@ void broker_release(struct broker *b)
 	*b = (struct broker){0};
 }
 
-static int write_file(const char *path, const char *text, size_t len, struct err *e)
-{
-	FILE *f = fopen(path, "we");
-
-	if (!f)
-		return err_set(e, ERR_IO, "cannot write %s: %s", path, strerror(errno));
-	if (fwrite(text, 1, len, f) != len || fclose(f) != 0)
-		return err_set(e, ERR_IO, "cannot write %s: %s", path, strerror(errno));
-	return 0;
-}
-
 int broker_prepare(const struct broker *b, const char *dir, const struct dev_ports *ports,
                    char ***ret_argv, struct err *e)
 {
@@ -147,7 +137,7 @@ int broker_prepare(const struct broker *b, const char *dir, const struct dev_por
 		return err_set(e, ERR_IO, "cannot make %s: %s", home, strerror(errno));
 	if (!conf)
 		return err_set(e, ERR_FAILED, "this binary has no server.conf embedded");
-	if (write_file(conf_path, conf->text, conf->len, e) != 0)
+	if (files_write(conf_path, conf->text, conf->len, 0644, e) != 0)
 		return e->code;
 	*ret_argv = argv_make(b->program, "--config", conf_path, "--addr", "127.0.0.1", "--port", port,
 	                      "--http_port", monitor, "--jetstream", "--store_dir", store, NULL);

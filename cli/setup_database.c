@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/dev_proc.h"
 #include "cli/setup.h"
 
 struct child {
@@ -32,19 +33,6 @@ static void on_exit_(uv_process_t *p, int64_t status, int signal)
 	c->signal = signal;
 	c->done = true;
 	uv_close((uv_handle_t *)p, on_close);
-}
-
-/* The path of the program of that name in our own directory; owned. */
-static char *sibling(const char *name)
-{
-	char self[4096];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n <= 0)
-		return xstrdup(name);
-	self[n] = '\0';
-	char *slash = strrchr(self, '/');
-	return xasprintf("%.*s/%s", (int)(slash - self), self, name);
 }
 
 static bool names_database(const char *variable)
@@ -111,7 +99,7 @@ static int run(struct setup *s, char *path, struct child *c, struct err *e)
 
 int setup_database(struct setup *s, struct err *e)
 {
-	CLEANUP(free_ptr) char *path = sibling("millrace-store");
+	CLEANUP(free_ptr) char *path = proc_sibling("millrace-store");
 	struct child c = {0};
 	json_t *row;
 	int rc;
