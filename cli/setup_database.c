@@ -111,6 +111,10 @@ int setup_database(struct setup *s, struct err *e)
 	rc = run(s, path, &c, e);
 	if (rc == ERR_CLOSED)
 		return rc;
+	if (rc == 0 && c.status == EXIT_UNREACHABLE)
+		return err_set(e, ERR_UNREACHABLE,
+					   "the database cannot be reached; start PostgreSQL, or say where it is by "
+					   "--database-url or DATABASE_URL");
 	row = setup_row(s, "database", "millrace", "migrated");
 	if (rc == 0 && (c.status != 0 || c.signal != 0))
 		rc = c.signal ? err_set(e, ERR_FAILED, "millrace-store --migrate was ended by signal %d", c.signal)

@@ -35,5 +35,6 @@ int main(int argc, char **argv)
 	if (rc < 0)
 		fprintf(stderr, "millrace-store: %s\n", e.text);
 	config_release(&store_program, &s.config, &extra);
-	return rc == ERR_INVALID ? 2 : rc != 0;
+	/* 5: `millrace setup` tells a database that is away from a migration that failed. */
+	return rc == ERR_INVALID ? 2 : rc == ERR_UNREACHABLE ? 5 : rc != 0;
 }

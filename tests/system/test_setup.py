@@ -40,6 +40,12 @@ def test_what_differs_is_updated(system):
     assert system.nats.api("STREAM.INFO.DEAD")["config"]["max_age"] == wanted
 
 
+def test_a_database_that_is_away_is_unreachable(system):
+    done = system.cli("setup", check=False, env={"DATABASE_URL": "postgres://127.0.0.1:1/x"})
+    assert done.returncode == 5 and "--database-url" in done.err, (done.returncode, done.err)
+    assert "TASKS" in done.out and "differs" not in done.out
+
+
 def test_components_say_what_is_missing(own_system):
     system = own_system(nodes=0, bridge=False)
     system.allow("level=error")
