@@ -8,6 +8,7 @@
  * those that depend on it are left out.
  */
 #include "cli/doctor.h"
+#include "cli/table.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,19 +45,22 @@ static const char *state_name(enum finding state)
 void doctor_add(struct doctor *d, enum finding state, const char *check, const char *remedy,
 				const char *fmt, ...)
 {
-	char detail[1024];
+	CLEANUP(free_ptr) char *words = NULL;
+	CLEANUP(buf_release) struct buf detail = {0};
 	json_t *row;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(detail, sizeof(detail), fmt, ap);
+	if (vasprintf(&words, fmt, ap) < 0)
+		abort();
 	va_end(ap);
+	/* It may hold what others wrote; a finding must not be lost for that. */
+	utf8_clean(words, strlen(words), &detail);
 	d->wrong += state == FINDING_WRONG;
 	d->warnings += state == FINDING_WARNING;
 	row = json_pack("{s:s, s:s, s:s, s:s?}", "state", state_name(state), "check", check, "detail",
-					detail, "remedy", remedy);
-	if (row)
-		json_array_append_new(d->findings, row);
+					detail.data, "remedy", remedy);
+	json_array_append_new(d->findings, row);
 }
 
 /* Ours stands for those of the components: they are started from the same shell or unit more often
@@ -75,6 +79,14 @@ static void check_descriptors(struct doctor *d)
 	else
 		doctor_add(d, FINDING_OK, "descriptors", NULL, "a process may open %llu files",
 				   (unsigned long long)limit.rlim_cur);
+}
+
+static void print_safe(const char *text)
+{
+	CLEANUP(buf_release) struct buf out = {0};
+
+	text_add_safe(&out, text, strlen(text));
+	fputs(out.data ? out.data : "", stdout);
 }
 
 /* For people a remedy stands under its finding, where no column has to give way to it. */
@@ -96,11 +108,14 @@ static void print_words(const struct cli *c, const json_t *findings)
 			if (str_eq(paints[k].state, state))
 				paint = paints[k].paint;
 		}
-		printf("%s%-8s%s %-12s %s\n", paint, state, c->color ? "\x1b[0m" : "",
-			   json_string_value(json_object_get(row, "check")),
-			   json_string_value(json_object_get(row, "detail")));
-		if (remedy)
-			printf("%-8s %-12s -> %s\n", "", "", remedy);
+		printf("%s%-8s%s %-12s ", paint, state, c->color ? "\x1b[0m" : "",
+			   json_string_value(json_object_get(row, "check")));
+		print_safe(json_string_value(json_object_get(row, "detail")));
+		if (remedy) {
+			printf("\n%-8s %-12s -> ", "", "");
+			print_safe(remedy);
+		}
+		printf("\n");
 	}
 }
 

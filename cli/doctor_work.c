@@ -228,9 +228,9 @@ void doctor_work(struct doctor *d)
 
 	check_stream(d, "TASKS", "millrace-router");
 	check_stream(d, "EVENTS", "millrace-store");
-	if (d->routers && cli_call(d->cli, "api.node.list", NULL, &page, &e))
+	if (d->routers && cli_call(d->cli, "api.node.list", NULL, &page, &e)) {
 		doctor_add(d, FINDING_WRONG, "node", NULL, "nodes cannot be listed: %s", e.text);
-	if (d->routers) {
+	} else if (d->routers) {
 		check_nodes(d, json_object_get(page, "nodes"));
 		check_lanes(d, json_object_get(page, "nodes"));
 	}

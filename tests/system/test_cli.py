@@ -128,6 +128,22 @@ def test_doctor_is_content_with_a_sound_system(system):
     assert done.returncode == 0, done.out + done.err
 
 
+def test_doctor_on_a_terminal_shows_errors_harmless(system):
+    """What a task died of is a stranger's text, and long ones are whole."""
+    for number in range(12):
+        task = {"id": f"doc-{number}", "type": "doc", "state": "dead", "lane": "doc", "node": "n", "attempt": 1,
+                "error": "\x1b]0;owned\x07" + "ä" * 700, "reason": "error"}
+        system.nats.js_publish("events.done", json.dumps(task), {"Content-Type": "application/json"})
+    until(lambda: (system.task("doc-11") or {}).get("state") == "dead", what="stored")
+    env = {**system.env, "TERM": "xterm"}
+    done = subprocess.run(["script", "-qec", f"'{BIN}/millrace' doctor", "/dev/null"], env=env, capture_output=True, timeout=30)
+    shown = done.stdout.decode()
+    assert "of type doc are dead" in shown and "ä" * 200 in shown
+    assert "\x1b]" not in shown and "\x07" not in shown
+    rows = [json.loads(line) for line in system.cli("doctor", "--json", check=False).out.splitlines()]
+    assert any("of type doc are dead" in row["detail"] for row in rows)
+
+
 def test_doctor_names_the_missing_capability(system):
     task_id = system.submit("echo", "x", task_requires="unheard-of")
     until(lambda: (system.task(task_id) or {}).get("state") == "queued", what="queued")
@@ -144,6 +160,13 @@ def test_decode_both_ways(system):
     assert spec["id"] == "a" and spec["payload"] == "x"
     system.nats.js_publish("tasks", packed, {"Content-Type": "application/x-protobuf"})
     assert system.finished("a", "completed")["result"] == "x"
+
+
+def test_decode_refuses_an_unknown_record_before_it_reads():
+    child = subprocess.Popen([BIN / "millrace", "decode", "--type", "Nonsense"], env=clean_env(), stdin=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+    assert child.wait(10) == 2 and b"OutcomeBatch" in child.stderr.read()
+    child.stdin.close()
 
 
 def test_programs_answer_without_a_broker():
