@@ -101,6 +101,15 @@ static char *unwrap_stored(struct buf *b)
 	return ret;
 }
 
+static const struct err *unknown_record(const struct cli *c, struct err *e)
+{
+	CLEANUP(buf_release) struct buf names = {0};
+
+	record_names(&names);
+	err_set(e, ERR_INVALID, "no record '%s'; there are %s", cli_value(c, "type"), names.data);
+	return e;
+}
+
 static int choose(const struct cli *c, const char *subject, const ProtobufCMessageDescriptor **ret, struct err *e)
 {
 	CLEANUP(buf_release) struct buf names = {0};
@@ -109,7 +118,7 @@ static int choose(const struct cli *c, const char *subject, const ProtobufCMessa
 	record_names(&names);
 	if (type) {
 		*ret = record_by_name(type);
-		return *ret ? 0 : err_set(e, ERR_INVALID, "no record '%s'; there are %s", type, names.data);
+		return 0;
 	}
 	if (!subject)
 		return err_set(e, ERR_INVALID, "which record? --type NAME or --subject SUBJECT; names are %s", names.data);
@@ -204,6 +213,9 @@ static int cmd_decode(struct cli *c, int argc, char **argv)
 	(void)argv;
 	if (cli_has(c, "hex") && cli_has(c, "base64"))
 		return cli_usage(c, "--hex or --base64, not both");
+	/* Before anybody waits for an input that would be refused. */
+	if (cli_has(c, "type") && !record_by_name(cli_value(c, "type")))
+		return cli_usage(c, "%s", unknown_record(c, &e)->text);
 	if (read_stdin(&in, &e))
 		return cli_fail(c, &e);
 	return cli_has(c, "encode") ? run_encode(c, &in, &e) : run_decode(c, &in, &e);

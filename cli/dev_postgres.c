@@ -189,6 +189,7 @@ static char **command(const struct postgres *p, const char *program)
 
 static int load_password(struct postgres *p, const char *path, struct err *e)
 {
+	bool needed = access(p->data, F_OK) == 0;
 	uint8_t random[16];
 	char text[33];
 	FILE *f = fopen(path, "re");
@@ -202,6 +203,11 @@ static int load_password(struct postgres *p, const char *path, struct err *e)
 			return 0;
 		}
 	}
+	if (needed)
+		return err_set(e, ERR_NOT_FOUND,
+					   "%s, the password of the database in %s, is lost; without it there is only "
+					   "'millrace dev purge', which removes the data",
+					   path, p->data);
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
 		return err_set(e, ERR_IO, "no random bytes: %s", strerror(errno));
 	for (size_t i = 0; i < sizeof(random); i++)

@@ -97,7 +97,10 @@ void help_globals(FILE *to, const struct config_key *keys)
 	fprintf(to, "flags that every command takes (flag > environment > file > default):\n\n");
 	for (const struct config_key *k = keys; k->name; k++) {
 		char left[64];
-		int len = snprintf(left, sizeof(left), "--%s%s", k->name, value_name(k->type));
+		int len = k->short_flag
+					  ? snprintf(left, sizeof(left), "-%c, --%s%s", k->short_flag, k->name,
+								 value_name(k->type))
+					  : snprintf(left, sizeof(left), "--%s%s", k->name, value_name(k->type));
 
 		for (int i = 2; i < len && i < (int)sizeof(left); i++) {
 			if (left[i] == '.' || left[i] == '_')

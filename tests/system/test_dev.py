@@ -138,6 +138,17 @@ def test_a_directory_whose_name_is_no_text(tmp_path):
     assert done.returncode == 2 and b"no UTF-8" in done.stderr, done.stderr
 
 
+def test_a_lost_password_is_named(own_system):
+    system = own_system(nodes=0, bridge=False)
+    assert system.dev("stop").returncode == 0
+    password = system.dir / "pg.password"
+    kept = password.read_text()
+    password.unlink()
+    done = system.dev("--detach")
+    assert done.returncode == 1 and "pg.password" in done.stderr and "purge" in done.stderr
+    password.write_text(kept)
+
+
 def test_a_record_left_behind_is_nobody_to_stop(tmp_path):
     """The pid in the record of a killed supervisor may be anybody's by now."""
     system = System(tmp_path / "run")
