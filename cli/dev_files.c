@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "cli/dev_proc.h"
+#include "common/clock.h"
 #include "common/codec.h"
 
 #define LOG_MAX_BYTES (16 << 20)
+#define REMOVE_PATIENCE_MS 10000
 
 int files_open_dir(const char *dir, char **ret_path, struct err *e)
 {
@@ -64,9 +66,18 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 int files_remove_tree(const char *path, struct err *e)
 {
-	if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
-		return err_set(e, ERR_IO, "cannot remove %s: %s", path, strerror(errno));
-	return 0;
+	int64_t until_ms = clock_mono_ms() + REMOVE_PATIENCE_MS;
+
+	for (;;) {
+		int code = nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 ? ENOENT : errno;
+
+		if (code == ENOENT && access(path, F_OK) != 0)
+			return 0;
+		/* Something came or went meanwhile: the last steps of a process that was cut off. */
+		if ((code != ENOTEMPTY && code != ENOENT) || clock_mono_ms() > until_ms)
+			return err_set(e, ERR_IO, "cannot remove %s: %s", path, strerror(code));
+		usleep(20000);
+	}
 }
 
 /* A pid alone may have become another process's; with its start time it is the holder's. */

@@ -11,7 +11,10 @@ MUST_CHECK int files_open_dir(const char *dir, char **ret_path, struct err *e);
 /* Writes the whole file, or leaves the old one: under another name first, then renamed. */
 MUST_CHECK int files_write(const char *path, const void *data, size_t len, mode_t mode, struct err *e);
 
-/* Removes path and what is in it; a missing one is fine. Does not follow links. */
+/*
+ * Removes path and what is in it; a missing one is fine. Does not follow links. While somebody
+ * still writes there it tries again, for 10 s.
+ */
 MUST_CHECK int files_remove_tree(const char *path, struct err *e);
 
 /*

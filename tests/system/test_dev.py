@@ -138,6 +138,17 @@ def test_a_directory_whose_name_is_no_text(tmp_path):
     assert done.returncode == 2 and b"no UTF-8" in done.stderr, done.stderr
 
 
+def test_start_after_a_kill_in_initdb(tmp_path):
+    """What initdb had started goes on for a moment, in the directory that the next start makes anew."""
+    system = System(tmp_path / "run", nodes=0, bridge=False)
+    child = subprocess.Popen([BIN / "millrace", "dev", "--dir", system.dir], env=clean_env())
+    until(lambda: (system.dir / "pg.new/base/4").exists(), 60, "initdb is under way", every=0.01)
+    child.kill()
+    child.wait()
+    system.start()
+    assert system.dev("stop").returncode == 0  # not stop(): the log may tell how initdb's child ended
+
+
 def test_a_lost_password_is_named(own_system):
     system = own_system(nodes=0, bridge=False)
     assert system.dev("stop").returncode == 0
