@@ -337,7 +337,8 @@ const struct cli_command commands_setup[] = {
 	{"setup", "[flags]", "make broker and database equal to their declarations; say what changed",
 	 "Creates streams, consumers and buckets, updates what differs, reads everything back,\n"
 	 "then runs the database's migrations. Deletes nothing; running it again changes nothing.\n"
-	 "Exit code 1 where something differs that no update can change.\n\n"
+	 "Exit code 1 where something differs that no update can change, 5 where broker or database "
+	 "are away.\n\n"
 	 "  millrace setup                  on one server\n"
 	 "  millrace setup --replicas 3     on a cluster\n"
 	 "  millrace setup --dry-run --json what would change\n",

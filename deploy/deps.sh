@@ -140,7 +140,7 @@ go_build() { # go_build NAME MODULE PACKAGE VERSION
 	fi
 }
 
-broker_version() { # of the first on PATH, then ours, that is there
+broker_version() { # of the first current one: ours, else that on PATH; nothing where neither is
 	for broker in "$root/.run/bin/nats-server" "$(command -v nats-server || true)"; do
 		[ -x "$broker" ] || continue
 		v=$("$broker" --version 2>/dev/null | sed -n 's/.*v\([0-9][0-9.]*\).*/\1/p')
