@@ -120,7 +120,9 @@ void component_ended(struct component *c, bool well, const char *how, int64_t no
 	snprintf(c->last_end, sizeof(c->last_end), "%s", how);
 	c->pid = 0;
 	c->start_ticks = 0;
-	if (c->state == COMPONENT_STOPPING || (c->kind == COMPONENT_SETUP && well)) {
+	/* A node that ended well was told to (millrace node stop): it stays away, as under systemd. */
+	if (c->state == COMPONENT_STOPPING || (c->kind == COMPONENT_SETUP && well) ||
+		(c->kind == COMPONENT_NODE && well && c->state == COMPONENT_READY)) {
 		c->done = c->kind == COMPONENT_SETUP && well;
 		enter(c, COMPONENT_HELD, now_ms);
 		return;

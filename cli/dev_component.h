@@ -11,6 +11,8 @@
  *   exit            READY ─────exit────┴─┘
  *     │               │
  *     └── STOPPING ◀──┘ stop (from STARTING too; from WAITING straight to HELD)
+ *
+ * A node that ends well while it is ready goes straight to HELD: somebody stopped it.
  */
 #pragma once
 

@@ -106,6 +106,9 @@ static void say_end(struct system *s, const struct component *c)
 {
 	if (c->kind == COMPONENT_SETUP && c->done)
 		return;
+	if (c->state == COMPONENT_HELD && s->up && !s->stopping)
+		cli_say(s->cli, "dev: %s has ended; 'millrace dev start %s' brings it back", c->name,
+				c->name);
 	if (c->state == COMPONENT_WAITING && !s->stopping) {
 		char wait[32];
 

@@ -59,6 +59,13 @@ def test_stop_and_start_return_when_it_is_so(system):
         assert system.component("node-2")["state"] == {"stop": "stopped", "start": "ready"}[words[0]]
 
 
+def test_a_node_that_is_stopped_by_its_name_stays_away(system):
+    done = system.cli("node", "stop", "node-2", "--wait=30s")
+    assert "stopped" in done.err
+    until(lambda: system.component("node-2")["state"] == "stopped", 20, "held")
+    system.release("node-2")
+
+
 def alive(pid):
     """Not gone, and not merely waiting for init to take note."""
     try:
@@ -244,7 +251,8 @@ def test_purge_after_a_killed_supervisor(own_system):
 def test_a_system_whose_directory_is_removed_ends_by_itself(tmp_path):
     system = System(tmp_path / "gone", nodes=1).start()
     supervisor = system.status()["pid"]
-    shutil.rmtree(system.dir)
+    # It notices in the midst of it, and then removes files of its own.
+    until(lambda: not system.dir.exists() or shutil.rmtree(system.dir, ignore_errors=True), 20, "the directory is gone")
     until(lambda: not alive(supervisor), 60, "the supervisor ends")
     assert not system.processes()
 

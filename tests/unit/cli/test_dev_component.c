@@ -86,6 +86,26 @@ static void a_stopped_one_stays_away(void **state)
 	assert_false(component_stop(&c, 201));
 }
 
+static void a_node_that_was_told_to_end_stays_away(void **state)
+{
+	struct component node = {.kind = COMPONENT_NODE}, router = {.kind = COMPONENT_ROUTER};
+
+	(void)state;
+	component_started(&node, 7, 1, 0);
+	component_ready(&node, 1);
+	component_ended(&node, true, "exit status 0", 2);
+	assert_int_equal(node.state, COMPONENT_HELD);
+	assert_false(node.done);
+	component_started(&node, 8, 1, 3);
+	component_ready(&node, 4);
+	component_ended(&node, false, "exit status 1", 5);
+	assert_int_equal(node.state, COMPONENT_WAITING);
+	component_started(&router, 9, 1, 0);
+	component_ready(&router, 1);
+	component_ended(&router, true, "exit status 0", 2);
+	assert_int_equal(router.state, COMPONENT_WAITING);
+}
+
 static void one_that_waits_is_held_at_once(void **state)
 {
 	struct component c = {.kind = COMPONENT_NODE};
@@ -133,6 +153,7 @@ int main(void)
 		cmocka_unit_test(what_ran_long_starts_again_soon),
 		cmocka_unit_test(setup_that_ended_well_is_done),
 		cmocka_unit_test(a_stopped_one_stays_away),
+		cmocka_unit_test(a_node_that_was_told_to_end_stays_away),
 		cmocka_unit_test(one_that_waits_is_held_at_once),
 		cmocka_unit_test(order_of_stopping_names_each_kind_once),
 		cmocka_unit_test(engines_start_before_setup_before_services),
