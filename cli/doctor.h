@@ -23,6 +23,8 @@ bool doctor_broker(struct doctor *d);
 void doctor_components(struct doctor *d);
 /* Lanes without a node, lanes that pile up, streams that nobody drains, error rates. */
 void doctor_work(struct doctor *d);
+/* Tasks that came back unspent and wait to be tried again. */
+void doctor_deferred(struct doctor *d);
 /* PostgreSQL and its schema. */
 void doctor_database(struct doctor *d);
 

@@ -234,7 +234,9 @@ void doctor_work(struct doctor *d)
 		check_nodes(d, json_object_get(page, "nodes"));
 		check_lanes(d, json_object_get(page, "nodes"));
 	}
-	if (d->stores)
+	if (d->stores) {
+		doctor_deferred(d);
 		check_errors(d);
+	}
 	json_decref(page);
 }

@@ -151,6 +151,16 @@ def test_doctor_names_the_missing_capability(system):
     assert done.returncode == 1 and "unheard-of" in done.out + done.err
 
 
+def test_doctor_names_the_type_that_nobody_answers(system):
+    """The bridge takes it, and gives it back: nothing is queued, nothing runs, and yet it waits."""
+    system.submit("unanswered", "x", task_id="unanswered-1")
+
+    def told():
+        return [f for f in system.cli_json("doctor", check=False) if "unanswered-1" in f["detail"]]
+    finding, = until(told, 30, "doctor tells it")
+    assert finding["state"] == "wrong" and "handle.unanswered" in finding["remedy"]
+
+
 def test_decode_both_ways(system):
     packed = subprocess.run([BIN / "millrace", "decode", "--type", "TaskSpec", "--encode"], input=b'{"id":"a","type":"echo","payload":"x"}',
                             env=clean_env(), capture_output=True, check=True).stdout
