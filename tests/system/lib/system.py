@@ -18,7 +18,7 @@ BIN = Path(os.environ.get("MILLRACE_BIN", ROOT / "build/dev/bin"))
 BAD = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehaviorSanitizer|Assertion .* failed"
                  r"|ThreadSanitizer| level=error |\"level\":\"error\"|^error |  ?(PANIC|FATAL|ERROR):  ")
 # PostgreSQL's words about an end that a test (or the harness) asked for.
-EXPECTED = re.compile(r"terminating connection due to|the database system is (shutting down|starting up|in recovery|not yet)")
+EXPECTED = re.compile(r"terminating (connection|autovacuum process|background worker.*) due to|the database system is (shutting down|starting up|in recovery|not yet)")
 
 
 def clean_env(**more):
