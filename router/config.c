@@ -32,6 +32,10 @@ static const struct config_key keys[] = {
 	 "wait after the first failure; doubles after each further one"},
 	{"retry.max", CONFIG_DURATION, offsetof(struct router_config, backoff_max_ns), "60s",
 	 "longest such wait"},
+	{"shed.low", CONFIG_INT, offsetof(struct router_config, shed_low), "80",
+	 "TASKS, EVENTS or DELAYED so full (percent): low submissions are refused", NULL, 1, 101},
+	{"shed.normal", CONFIG_INT, offsetof(struct router_config, shed_normal), "90",
+	 "so full: normal ones too; 101 in either is never", NULL, 1, 101},
 	{0},
 };
 
@@ -50,5 +54,10 @@ int router_config_check(const struct router_config *c, struct err *e)
 	if (c->default_type && *c->default_type &&
 		token_check("tasks.default_type", c->default_type, e))
 		return e->code;
+	if (c->shed_normal < c->shed_low)
+		return err_set(e, ERR_INVALID,
+					   "shed.normal (%lld) should not be less than shed.low (%lld): low tasks are "
+					   "refused first",
+					   (long long)c->shed_normal, (long long)c->shed_low);
 	return 0;
 }

@@ -21,6 +21,7 @@ struct router_config {
 	int64_t attempts;
 	int64_t backoff_base_ns;
 	int64_t backoff_max_ns;
+	int64_t shed_low, shed_normal; /* percent */
 };
 
 extern const struct config_program router_program;

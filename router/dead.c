@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "common/task.h"
 #include "router/record.h"
+#include "router/shed.h"
 
 #define DEADLINE_MS 10000 /* then: is the stream still there? */
 
@@ -116,11 +117,15 @@ void dead_tell(struct transit *t)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
 	}
+	bool shed = t->burial.reason && str_eq(t->burial.reason, SHED_REASON);
 	struct bus_header headers[] = {{H_TASK_ID, s->id},
-								   {"Task-State", "dead"},
-								   {"Nats-Service-Error-Code", "500"},
-								   {"Nats-Service-Error", sentence}};
-	struct bus_out out = {.subject = subject, .headers = headers, .nheaders = ARRAY_LEN(headers)};
+								   {"Task-State", t->cancelled ? "cancelled" : "dead"},
+								   {"Nats-Service-Error-Code", t->cancelled ? "410" : shed ? "503" : "500"},
+								   {"Nats-Service-Error", sentence},
+								   {"Retry-After", SHED_RETRY_AFTER_S}};
+	struct bus_out out = {.subject = subject,
+						  .headers = headers,
+						  .nheaders = ARRAY_LEN(headers) - (shed ? 0 : 1)};
 	snprintf(subject, sizeof(subject), "results.%s.%s", s->lane.type[0] ? s->lane.type : "_invalid",
 			 s->id);
 	if (bus_publish(t->router->bus, &out, &e))

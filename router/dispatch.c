@@ -1,7 +1,7 @@
 /*
  * Onto its lane. Well: a publish to work.<lane>.<class> whose PubAck hands
  * the task to the record. What is due later goes to DELAYED, and so does what
- * its lane refuses because it is full or paused: that lane alone, while the
+ * its lane refuses because it is full: that lane alone, while the
  * others go on. A stream that is not there is made anew, what does not fit is
  * buried, silence is repeated under the same Nats-Msg-Id for ever.
  */
@@ -129,9 +129,8 @@ void dispatch_task(struct transit *t)
 		dead_bury(t, "invalid", "%s", e.text);
 		return;
 	}
-	if (t->lane->paused)
-		dispatch_defer(t);
-	else if (t->lane->state == LANE_READY)
+	/* A paused lane fills up like any other: only nodes mind the pause. */
+	if (t->lane->state == LANE_READY)
 		dispatch_to_lane(t);
 	else
 		lane_await(t->lane, t);

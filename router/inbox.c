@@ -12,6 +12,7 @@
 #include "router/dispatch.h"
 #include "router/feed.h"
 #include "router/setup.h"
+#include "router/shed.h"
 
 /* An idle request is renewed this often; a router that was stopped strands at most what came within
  * it. */
@@ -47,6 +48,7 @@ static void on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 	struct router *r = in->router;
 	struct transit *t = transit_new(r, ORIGIN_TASKS, m);
 	struct arrival a;
+	const char *why;
 	struct err e;
 
 	transit_count(t);
@@ -54,6 +56,8 @@ static void on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 	transit_arrival(t, meta, &a);
 	if (decode_submission(&r->rules, &a, &t->sub, &e))
 		dead_bury(t, "invalid", "%s", e.text);
+	else if ((why = shed_why(r->shed, t->sub.class)))
+		dead_bury(t, SHED_REASON, "%s", why);
 	else
 		dispatch_task(t);
 }

@@ -77,6 +77,11 @@ void lane_templates_free(struct lane_templates **pt)
 	free(t);
 }
 
+uint64_t lane_templates_limit(const struct lane_templates *t)
+{
+	return (uint64_t)json_integer_value(json_object_get(t->stream, "max_msgs"));
+}
+
 static json_t *stream_config(const struct lane_templates *t, const struct lane *lane,
 							 uint64_t limit)
 {
@@ -241,23 +246,4 @@ int lane_maker_start(struct bus *bus, const struct lane_templates *t, const stru
 	if (rc)
 		free(m);
 	return rc;
-}
-
-static void on_limited(void *data UNUSED, const json_t *reply UNUSED, int server_code UNUSED,
-					   const struct err *e)
-{
-	if (e)
-		log_warn("a lane's limit was not set", LOG_S("why", e->text));
-}
-
-void lane_maker_limit(struct bus *bus, const struct lane_templates *t, const struct lane *lane,
-					  uint64_t limit)
-{
-	CLEANUP(free_ptr) char *verb = xasprintf("STREAM.UPDATE.LANE_%s", lane->name);
-	json_t *body = stream_config(t, lane, limit);
-	struct err e;
-
-	if (js_api(bus, verb, body, on_limited, NULL, &e))
-		log_warn("a lane's limit was not set", LOG_S("lane", lane->name), LOG_S("why", e.text));
-	json_decref(body);
 }

@@ -9,6 +9,8 @@ struct lane_templates;
 /* Reads the declared stream and consumer of a lane. */
 MUST_CHECK int lane_templates_new(struct lane_templates **ret, struct err *e);
 void lane_templates_free(struct lane_templates **t);
+/* Messages that a lane may hold where nothing else is set. */
+uint64_t lane_templates_limit(const struct lane_templates *t);
 
 /* e NULL: it is there, with all three consumers, and `lanes` says so. */
 typedef void (*on_lane_made)(void *data, const struct err *e);
@@ -16,6 +18,3 @@ typedef void (*on_lane_made)(void *data, const struct err *e);
 MUST_CHECK int lane_maker_start(struct bus *bus, const struct lane_templates *t,
 								const struct lane *lane, uint64_t limit, on_lane_made on_made,
 								void *data, struct err *e);
-/* Sets what an existing lane may hold. Fire and forget; a failure is logged. */
-void lane_maker_limit(struct bus *bus, const struct lane_templates *t, const struct lane *lane,
-					  uint64_t limit);

@@ -9,7 +9,6 @@
  */
 #include "router/lanes.h"
 
-#include <jansson.h>
 #include <stdio.h>
 #include <utlist.h>
 
@@ -17,12 +16,16 @@
 #include "common/jetstream.h"
 #include "common/log.h"
 #include "router/dispatch.h"
+#include "router/lane_limit.h"
 #include "router/lane_maker.h"
+#include "router/purge.h"
+#include "router/setting.h"
 #include "router/transit.h"
 
 #define MAKING_MAX 32
 #define REST_MS 5000 /* after the broker refused to make a lane */
 #define RETRY_MS 500 /* while the broker does not answer */
+#define UNTIL_LOOK_MS 3600000
 
 struct lanes {
 	struct router *router;
@@ -36,6 +39,7 @@ struct lanes {
 };
 
 static void start_makers(struct lanes *ls);
+static void arm_until(struct lane_entry *l);
 
 /* ---- the table ---- */
 
@@ -61,6 +65,8 @@ static struct lane_entry *add(struct lanes *ls, const struct lane *lane)
 		snprintf(l->subject[c], sizeof(l->subject[c]), "work.%s.%s", lane->name,
 				 task_class_name((enum task_class)c));
 	l->lanes = ls;
+	l->router = ls->router;
+	timeout_init(&l->until, ls->router->timeouts);
 	HASH_ADD_STR(ls->all, lane.name, l);
 	metric_set(ls->router->stats.lanes, (double)HASH_COUNT(ls->all));
 	return l;
@@ -71,8 +77,9 @@ static void maybe_forget(struct lane_entry *l)
 {
 	struct lanes *ls = l->lanes;
 
-	if (l->refs > 0 || l->state != LANE_ABSENT || l->paused || l->limit)
+	if (l->refs > 0 || l->state != LANE_ABSENT || !lane_setting_empty(&l->set) || l->purge)
 		return;
+	timeout_stop(&l->until);
 	HASH_DEL(ls->all, l);
 	metric_set(ls->router->stats.lanes, (double)HASH_COUNT(ls->all));
 	free(l);
@@ -214,7 +221,7 @@ static void start_maker(struct lanes *ls, struct lane_entry *l)
 {
 	struct err e;
 
-	if (lane_maker_start(ls->router->bus, ls->templates, &l->lane, l->limit, on_made, l, &e)) {
+	if (lane_maker_start(ls->router->bus, ls->templates, &l->lane, l->set.limit, on_made, l, &e)) {
 		log_warn("lane not made, trying again", LOG_S("lane", l->lane.name), LOG_S("why", e.text));
 		l->again_mono_ms = clock_mono_ms() + RETRY_MS;
 		return;
@@ -284,54 +291,96 @@ static void on_lane_entry(void *data, const struct kv_entry *entry)
 	lane_unref(&l);
 }
 
-static void apply(struct lane_entry *l, bool paused, uint64_t limit)
+/* Out of the setting, so that a node that reads only `paused` sees it too. Any router may do it. */
+static bool tidy(void *data UNUSED, json_t *setting)
+{
+	CLEANUP(free_ptr) char *text = json_dumps(setting, JSON_COMPACT);
+	struct lane_setting now;
+
+	/* Somebody may have paused it anew meanwhile. */
+	if (lane_setting_parse(text, strlen(text), &now, NULL) || !lane_setting_over(&now, clock_wall_ns()))
+		return false;
+	return lane_setting_resume(setting);
+}
+
+static void on_until(struct timeout *t)
+{
+	struct lane_entry *l = container_of(t, struct lane_entry, until);
+
+	if (!lane_setting_over(&l->set, clock_wall_ns())) {
+		arm_until(l);
+		return;
+	}
+	log_info("lane resumed: its pause is over", LOG_S("lane", l->lane.name));
+	setting_change(l->router, l->lane.name, tidy, NULL, NULL);
+}
+
+/* Not longer than a timer can hold, and a wall clock may be set meanwhile. */
+static void arm_until(struct lane_entry *l)
+{
+	int64_t left_ms = (l->set.until_wall_ns - clock_wall_ns()) / NS_PER_MS + 1;
+
+	if (l->set.paused && l->set.until_wall_ns)
+		timeout_start(&l->until, MIN_OF(MAX_OF(left_ms, 0), UNTIL_LOOK_MS), on_until);
+	else
+		timeout_stop(&l->until);
+}
+
+static void apply(struct lane_entry *l, const struct lane_setting *set)
 {
 	struct lanes *ls = l->lanes;
+	int64_t now_ns = clock_wall_ns();
+	bool was = lane_setting_paused(&l->set, now_ns), is = lane_setting_paused(set, now_ns);
+	uint64_t limit = l->set.limit;
 
-	if (l->paused != paused)
-		log_info(paused ? "lane paused; its tasks are delayed" : "lane resumed",
-				 LOG_S("lane", l->lane.name));
-	l->paused = paused;
-	if (l->limit != limit && l->state == LANE_READY)
-		lane_maker_limit(ls->router->bus, ls->templates, &l->lane, limit);
-	l->limit = limit;
+	l->set = *set;
+	if (was != is)
+		log_info(is ? "lane paused; its tasks wait there" : "lane resumed",
+				 LOG_S("lane", l->lane.name), LOG_S("reason", set->reason));
+	arm_until(l);
+	/* Told anew at each start: the limit may have been changed while nobody looked. */
+	if ((limit != set->limit || (set->limit && !ls->settings_told)) && l->state != LANE_MAKING)
+		lane_limit_apply(l, lane_templates_limit(ls->templates));
+	if (set->purge_upto && ls->router->opened)
+		purge_begin(l);
 	maybe_forget(l);
+}
+
+void lanes_go_on(struct lanes *ls)
+{
+	for (struct lane_entry *l = ls->all; l; l = l->hh.next) {
+		if (l->set.purge_upto)
+			purge_begin(l);
+	}
 }
 
 static void on_setting(void *data, const struct kv_entry *entry)
 {
 	struct lanes *ls = data;
+	struct lane_setting set;
 	struct lane lane;
 	struct lane_entry *l;
 	struct err e;
-	json_error_t je;
-	json_t *j = NULL;
 
 	if (!entry->key) {
 		ls->settings_told = true;
 		router_learned(ls->router);
 		return;
 	}
-	if (strncmp(entry->key, "lane.", 5) != 0)
+	if (strncmp(entry->key, LANE_SETTING_PREFIX, strlen(LANE_SETTING_PREFIX)) != 0)
 		return;
-	if (lane_parse(entry->key + 5, &lane, &e)) {
+	if (lane_parse(entry->key + strlen(LANE_SETTING_PREFIX), &lane, &e)) {
 		log_warn("a setting is of no lane, ignored", LOG_S("why", e.text));
 		return;
 	}
-	if (!entry->deleted) {
-		j = json_loadb(entry->value, entry->len, 0, &je);
-		if (!json_is_object(j))
-			log_warn("a lane's setting is no JSON object; taken as empty",
-					 LOG_S("lane", lane.name));
-	}
-	bool paused = json_is_true(json_object_get(j, "paused"));
-	json_int_t limit = json_integer_value(json_object_get(j, "limit"));
-	json_decref(j);
+	if (lane_setting_parse(entry->value, entry->deleted ? 0 : entry->len, &set, &e))
+		log_warn("a part of a lane's setting is not understood and does not hold",
+				 LOG_S("lane", lane.name), LOG_S("why", e.text));
 	l = lanes_find(ls, lane.name);
-	if (!l && (paused || limit > 0))
+	if (!l && !lane_setting_empty(&set))
 		l = add(ls, &lane);
 	if (l)
-		apply(l, paused, limit > 0 ? (uint64_t)limit : 0);
+		apply(l, &set);
 }
 
 /* ---- begin and end ---- */
@@ -367,10 +416,14 @@ bool lanes_known(const struct lanes *ls)
 
 void lanes_stop(struct lanes *ls)
 {
+	struct lane_entry *l, *tmp;
+
 	if (!ls)
 		return;
 	kv_watch_stop(&ls->lanes_watch);
 	kv_watch_stop(&ls->settings_watch);
+	HASH_ITER (hh, ls->all, l, tmp)
+		purge_free(&l->purge);
 }
 
 void lanes_free(struct lanes **pls)

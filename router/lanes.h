@@ -6,6 +6,7 @@
 
 #include <uthash.h>
 
+#include "common/lane_setting.h"
 #include "router/router.h"
 
 struct transit;
@@ -22,8 +23,10 @@ struct lane_entry {
 	struct lane lane;
 	char subject[CLASS_COUNT][LANE_MAX + 16]; /* "work.<lane>.<class>" */
 	enum lane_state state;
-	bool paused;
-	uint64_t limit;          /* messages that it may hold, as set; 0: as declared */
+	struct lane_setting set; /* what operators set */
+	struct timeout until;    /* the end of its pause */
+	uint64_t depth;          /* messages that it is made to hold; lane_limit.h */
+	struct purge *purge;     /* under way here */
 	struct transit *waiting; /* for the lane to be READY */
 	size_t nwaiting, waiting_bytes;
 	unsigned refs;         /* transits, makers and wakes that point here */
@@ -32,6 +35,7 @@ struct lane_entry {
 	bool wake_pending;
 	struct lane_entry *wprev, *wnext;
 	struct lanes *lanes;
+	struct router *router;
 	UT_hash_handle hh;
 };
 
@@ -40,6 +44,8 @@ MUST_CHECK int lanes_new(struct router *r, struct lanes **ret, struct err *e);
 MUST_CHECK int lanes_watch(struct lanes *ls, struct err *e);
 /* The broker is back: what waits to be made is made. */
 void lanes_poke(struct lanes *ls);
+/* The router is open: purges that were under way go on. */
+void lanes_go_on(struct lanes *ls);
 bool lanes_known(const struct lanes *ls); /* both buckets were told whole */
 /* Ends the watches; before the bus closes. */
 void lanes_stop(struct lanes *ls);

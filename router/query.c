@@ -168,7 +168,17 @@ static void fill_lane(struct query *q, const struct row *row, char *requires[LAN
 	out->requires = requires;
 	out->running = row->unacked;
 	out->queued = row->messages > row->unacked ? row->messages - row->unacked : 0;
-	out->paused = l && l->paused;
+	out->rate_per_s = l ? l->set.rate_per_s : 0;
+	if (l) {
+		out->paused = lane_setting_paused(&l->set, clock_wall_ns());
+		out->reason = out->paused ? (char *)l->set.reason : out->reason;
+		out->until_at = out->paused ? l->set.until_wall_ns : 0;
+		out->concurrency = l->set.concurrency;
+		out->key_concurrency = l->set.key_concurrency;
+		out->purging = l->set.purge_upto != 0;
+		out->purged = l->set.purged;
+		out->purged_at = l->set.purged_wall_ns;
+	}
 	out->bytes = row->bytes;
 	out->limit = row->limit;
 	out->nodes = directory_serving(q->router->directory, &row->lane);

@@ -124,7 +124,7 @@ static void pack_dead(const struct transit *t, struct buf *out)
 	o.id = (char *)s->id;
 	o.type = (char *)s->lane.type;
 	o.lane = (char *)s->lane.name;
-	o.state = MILLRACE__STATE__STATE_DEAD;
+	o.state = t->cancelled ? MILLRACE__STATE__STATE_CANCELLED : MILLRACE__STATE__STATE_DEAD;
 	o.attempt = s->attempt;
 	/* Above any execution that this epoch had. */
 	o.epoch = ((uint64_t)s->epoch + 1) << 32;
@@ -337,6 +337,12 @@ void record_scheduled(struct record *r, struct transit *t)
 
 void record_dead(struct record *r, struct transit *t)
 {
+	add(r, t, KIND_DONE);
+}
+
+void record_cancelled(struct record *r, struct transit *t)
+{
+	t->cancelled = true;
 	add(r, t, KIND_DONE);
 }
 

@@ -15,3 +15,5 @@ void record_queued(struct record *r, struct transit *t);
 void record_scheduled(struct record *r, struct transit *t);
 /* DEAD has it, for t->burial: state DEAD. */
 void record_dead(struct record *r, struct transit *t);
+/* Nobody shall run it, for t->burial: state CANCELLED. Its lane's message is acked afterwards. */
+void record_cancelled(struct record *r, struct transit *t);

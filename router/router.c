@@ -20,11 +20,15 @@
 #include "router/delay.h"
 #include "router/directory.h"
 #include "router/inbox.h"
+#include "router/lane_control.h"
 #include "router/lanes.h"
+#include "router/purge.h"
 #include "router/query.h"
 #include "router/record.h"
 #include "router/run.h"
+#include "router/setting.h"
 #include "router/setup.h"
+#include "router/shed.h"
 #include "router/transit.h"
 #include "router/wake.h"
 
@@ -53,6 +57,7 @@ static void on_poke(void *data)
 	inbox_poke(r->inbox);
 	act_poke(r->act);
 	delay_poke(r->delay);
+	purge_poke_all(r);
 	advisories_poke(r->advisories);
 	maybe_drained(r);
 }
@@ -106,6 +111,10 @@ static int open_service(struct router *r, struct err *e)
 		{"run", "run.*", "router", on_run},
 		{"lane-list", "api.lane.list", NULL, query_on_lane_list},
 		{"lane-get", "api.lane.get", NULL, query_on_lane_get},
+		{"lane-pause", "api.lane.pause", NULL, lane_control_on_pause},
+		{"lane-resume", "api.lane.resume", NULL, lane_control_on_resume},
+		{"lane-limit", "api.lane.limit", NULL, lane_control_on_limit},
+		{"lane-purge", "api.lane.purge", NULL, lane_control_on_purge},
 		{"node-list", "api.node.list", NULL, query_on_node_list},
 		{"node-get", "api.node.get", NULL, query_on_node_get},
 	};
@@ -125,8 +134,11 @@ static int open_all(struct router *r, struct err *e)
 		rc = inbox_open(r, &r->inbox, e);
 	if (rc == 0)
 		rc = advisories_open(r, &r->advisories, e);
-	if (rc == 0)
+	if (rc == 0) {
 		delay_begin(r->delay);
+		shed_begin(r->shed);
+		lanes_go_on(r->lanes);
+	}
 	return rc;
 }
 
@@ -194,6 +206,7 @@ int router_start(struct router *r, struct err *e)
 	r->run = run_new(r);
 	r->directory = directory_new(r);
 	r->query = query_new(r);
+	r->shed = shed_new(r);
 	rc = lanes_new(r, &r->lanes, e);
 	if (rc == 0)
 		rc = lanes_watch(r->lanes, e);
@@ -230,6 +243,9 @@ void router_release(struct router *r)
 	directory_stop(r->directory);
 	bus_close(&r->bus);
 	transit_drop_all(r);
+	lane_control_drop_all(r);
+	setting_drop_all(r);
+	shed_free(&r->shed);
 	wake_free(&r->wake);
 	record_free(&r->record);
 	query_free(&r->query);

@@ -15,7 +15,14 @@
 #include "router/policy.h"
 #include "router/stats.h"
 
-enum origin { ORIGIN_TASKS, ORIGIN_ACT, ORIGIN_DELAYED, ORIGIN_RUN, ORIGIN_COUNT };
+enum origin {
+	ORIGIN_TASKS,
+	ORIGIN_ACT,
+	ORIGIN_DELAYED,
+	ORIGIN_RUN,
+	ORIGIN_PURGE, /* taken from its lane, to be cancelled */
+	ORIGIN_COUNT
+};
 
 struct router {
 	struct router_config config;
@@ -51,6 +58,10 @@ struct router {
 	struct directory *directory;
 	struct query *query;
 	struct service *service;
+	struct setting_call *setting_calls; /* under way; see setting.h */
+	struct control *controls;           /* requests under way; see lane_control.h */
+	struct purge *purges;               /* under way; see purge.h */
+	struct shed *shed;
 	bool opened; /* the inbox is open: readiness was told */
 	bool draining;
 	bool poked; /* router_poke was called in this turn */

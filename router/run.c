@@ -25,6 +25,7 @@
 #include "common/log.h"
 #include "common/task.h"
 #include "router/dispatch.h"
+#include "router/shed.h"
 
 #define WAIT_MAX_NS (3600 * NS_PER_S)
 
@@ -175,6 +176,17 @@ static int decode(struct run *r, const struct bus_msg *m, struct submission *s, 
 	return decode_submission(&r->router->rules, &a, s, e);
 }
 
+/* As service_fail does, and when to come again. */
+static void refuse_shed(struct service_request *req, const char *why)
+{
+	struct bus_header headers[] = {{"Nats-Service-Error-Code", "503"},
+								   {"Nats-Service-Error", why},
+								   {"Retry-After", SHED_RETRY_AFTER_S}};
+
+	stats_dead(SHED_REASON);
+	service_reply_with(req, headers, ARRAY_LEN(headers), why, strlen(why));
+}
+
 void run_on_request(struct router *router, struct service_request *req)
 {
 	struct run *r = router->run;
@@ -189,6 +201,12 @@ void run_on_request(struct router *router, struct service_request *req)
 	}
 	if (decode(r, service_message(req), &s, &e)) {
 		service_fail(req, 400, "%s", e.text);
+		submission_release(&s);
+		return;
+	}
+	const char *why = shed_why(router->shed, s.class);
+	if (why) {
+		refuse_shed(req, why);
 		submission_release(&s);
 		return;
 	}

@@ -22,7 +22,7 @@ void stats_init(struct stats *s)
 void stats_dead(const char *reason)
 {
 	static const char *const known[] = {"error",      "timeout",    "crash",   "no-responders",
-										"no-handler", "deliveries", "invalid", "expired"};
+										"no-handler", "deliveries", "invalid", "expired", "shed"};
 	char labels[48];
 	const char *label = "other";
 

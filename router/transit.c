@@ -10,10 +10,11 @@
 #include "common/clock.h"
 #include "router/bucket.h"
 #include "router/lanes.h"
+#include "router/purge.h"
 #include "router/run.h"
 
 #define SWEEP_MS 500
-/* +WPI well within the consumers' ack_wait: 8 s on TASKS and EVENTS, BUCKET_ACK_WAIT_MS on DELAYED.
+/* +WPI well within the consumers' ack_wait: 8 s on TASKS, EVENTS, lanes, BUCKET_ACK_WAIT_MS on DELAYED.
  */
 #define KEEP_MS 2000
 #define KEEP_DELAYED_MS (BUCKET_ACK_WAIT_MS / 3)
@@ -142,6 +143,8 @@ void transit_done(struct transit **pt)
 		bucket_let_go(t->bucket, t->bytes);
 	if (t->call)
 		run_durable(t->call);
+	if (t->purge)
+		purge_let_go(t->purge);
 	forget(t);
 	router_poke(r);
 }
@@ -166,6 +169,7 @@ static void on_keep_alive(struct timeout *timeout)
 
 	sweep(r, ORIGIN_TASKS, now_ms, KEEP_MS);
 	sweep(r, ORIGIN_ACT, now_ms, KEEP_MS);
+	sweep(r, ORIGIN_PURGE, now_ms, KEEP_MS);
 	sweep(r, ORIGIN_DELAYED, now_ms, KEEP_DELAYED_MS);
 	timeout_start(timeout, SWEEP_MS, on_keep_alive);
 }

@@ -19,6 +19,7 @@
 struct lane_entry;
 struct bucket;
 struct run_call;
+struct purge;
 
 struct transit {
 	struct router *router;
@@ -31,6 +32,7 @@ struct transit {
 	struct bucket *bucket;   /* ORIGIN_DELAYED: where it came from */
 	int64_t put_into;        /* the number of the bucket that it is being put into */
 	struct run_call *call;   /* ORIGIN_RUN; NULL once it was answered */
+	struct purge *purge;     /* ORIGIN_PURGE: which one takes it off its lane */
 	struct timeout timeout;  /* held until due, or until the next try */
 	struct hold_item hold;
 	size_t bytes;
@@ -38,6 +40,7 @@ struct transit {
 	int64_t kept_mono_ms; /* the last +WPI, or the delivery */
 	uint64_t lane_seq;
 	bool counted, acked;
+	bool cancelled; /* it ends as cancelled, not as dead */
 	bool published;                /* its lane may have it, though no PubAck said so */
 	unsigned cut;                  /* what was left out to fit into DEAD; see dead.c */
 	struct transit *prev, *next;   /* in router->transits */
