@@ -44,6 +44,13 @@ static const struct cli_column record_columns[] = {
 	{"bytes", "bytes", CELL_BYTES},
 	{"limit", "limit", CELL_NUMBER},
 	{"paused", "paused", CELL_TEXT},
+	{"  reason", "reason", CELL_TEXT},
+	{"  until", "until_at", CELL_TEXT},
+	{"rate a second", "rate_per_s", CELL_NUMBER},
+	{"concurrency", "concurrency", CELL_NUMBER},
+	{"per key", "key_concurrency", CELL_NUMBER},
+	{"purging", "purging", CELL_TEXT},
+	{"purged", "purged", CELL_NUMBER},
 	{"nodes", "nodes", CELL_NUMBER},
 	{"created", "created_at", CELL_AGE},
 };

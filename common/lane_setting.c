@@ -141,5 +141,6 @@ bool lane_setting_resume(json_t *setting)
 	json_object_del(setting, "paused");
 	json_object_del(setting, "reason");
 	json_object_del(setting, "until");
+	json_object_del(setting, "by");
 	return had;
 }

@@ -2,7 +2,7 @@
  * What an operator set for a lane: the value of `lane.<lane>` in the bucket
  * `settings`, as JSON, every key optional:
  *
- *   paused, reason, until     nodes take nothing; it ends by itself at until (RFC 3339)
+ *   paused, reason, until, by nodes take nothing; it ends by itself at until (RFC 3339)
  *   limit                     messages that the lane may hold
  *   rate_per_s                tasks that may be begun in a second, by all nodes together
  *   concurrency               tasks that may run at once, on all nodes together
@@ -53,5 +53,5 @@ bool lane_setting_over(const struct lane_setting *s, int64_t now_wall_ns);
 bool lane_setting_metered(const struct lane_setting *s);
 bool lane_setting_empty(const struct lane_setting *s);
 
-/* Takes paused, reason and until out of a setting. True: something was there. */
+/* Takes the pause out of a setting. True: something was there. */
 bool lane_setting_resume(json_t *setting);

@@ -10,13 +10,16 @@
  */
 #include "node/lanes.h"
 
-#include <jansson.h>
 #include <uthash.h>
 
+#include "common/clock.h"
 #include "common/jetstream.h"
+#include "common/lane_setting.h"
 #include "common/log.h"
 #include "node/bridge.h"
 #include "node/puller.h"
+
+#define UNTIL_LOOK_MS 3600000
 
 struct known_lane {
 	char name[LANE_MAX + 1];
@@ -25,20 +28,26 @@ struct known_lane {
 	UT_hash_handle hh;
 };
 
-struct paused_lane {
+/* What an operator set for a lane, whether it is there or not. */
+struct rule {
 	char name[LANE_MAX + 1];
+	struct lane_setting set;
+	struct lanes *lanes;
+	struct timeout until; /* the end of its pause */
 	UT_hash_handle hh;
 };
 
 struct lanes {
 	struct node *node;
 	struct known_lane *known;
-	struct paused_lane *paused;
+	struct rule *rules;
 	struct kv_watch *lanes_watch, *settings_watch;
 	struct bridge *bridge;
 	uint64_t listing;
 	bool complete;
 };
+
+static void arm(struct rule *rule);
 
 static struct handler *handler_for(const struct lanes *ls, const struct lane *l)
 {
@@ -52,24 +61,20 @@ static struct handler *handler_for(const struct lanes *ls, const struct lane *l)
 	return h;
 }
 
-static bool is_paused(const struct lanes *ls, const char *name)
-{
-	struct paused_lane *p;
-
-	HASH_FIND_STR(ls->paused, name, p);
-	return p != NULL;
-}
-
 static void review(struct lanes *ls, const struct known_lane *k)
 {
 	struct handler *h = handler_for(ls, &k->lane);
+	const struct rule *rule;
 
 	if (!h) {
 		puller_drop(ls->node->puller, k->name);
 		return;
 	}
+	HASH_FIND_STR(ls->rules, k->name, rule);
 	puller_serve(ls->node->puller, &k->lane, h);
-	puller_pause(ls->node->puller, k->name, is_paused(ls, k->name));
+	puller_limit(ls->node->puller, k->name, rule ? &rule->set : NULL);
+	puller_pause(ls->node->puller, k->name,
+				 rule && lane_setting_closed(&rule->set, clock_wall_ns()));
 }
 
 static void on_bridge_change(void *data)
@@ -136,37 +141,69 @@ static void on_lane(void *data, const struct kv_entry *entry)
 	review(ls, k);
 }
 
-static bool says_paused(const struct kv_entry *entry)
+static void review_named(struct lanes *ls, const char *name)
 {
-	json_t *j = entry->deleted ? NULL : json_loadb(entry->value, entry->len, 0, NULL);
-	bool paused = json_is_true(json_object_get(j, "paused"));
+	const struct known_lane *k;
 
-	json_decref(j);
-	return paused;
+	HASH_FIND_STR(ls->known, name, k);
+	if (k)
+		review(ls, k);
+}
+
+static void on_until(struct timeout *t)
+{
+	struct rule *rule = container_of(t, struct rule, until);
+
+	if (lane_setting_paused(&rule->set, clock_wall_ns()))
+		arm(rule); /* longer than a timer was set for, or the clock was put back */
+	review_named(rule->lanes, rule->name);
+}
+
+static void arm(struct rule *rule)
+{
+	int64_t left_ms = (rule->set.until_wall_ns - clock_wall_ns()) / NS_PER_MS + 1;
+
+	timeout_stop(&rule->until);
+	if (rule->set.paused && rule->set.until_wall_ns && left_ms > 0)
+		timeout_start(&rule->until, MIN_OF(left_ms, UNTIL_LOOK_MS), on_until);
+}
+
+static void drop_rule(struct lanes *ls, struct rule *rule)
+{
+	timeout_stop(&rule->until);
+	HASH_DEL(ls->rules, rule);
+	free(rule);
 }
 
 static void on_setting(void *data, const struct kv_entry *entry)
 {
 	struct lanes *ls = data;
-	struct paused_lane *p;
-	struct known_lane *k;
+	struct lane_setting set;
+	struct rule *rule;
+	struct err e;
 
-	if (!entry->key || strncmp(entry->key, "lane.", 5) != 0 || strlen(entry->key + 5) > LANE_MAX)
+	if (!entry->key || strncmp(entry->key, LANE_SETTING_PREFIX, strlen(LANE_SETTING_PREFIX)) != 0 ||
+		strlen(entry->key + strlen(LANE_SETTING_PREFIX)) > LANE_MAX)
 		return;
-	const char *name = entry->key + 5;
-	HASH_FIND_STR(ls->paused, name, p);
-	bool paused = says_paused(entry);
-	if (paused && !p && HASH_COUNT(ls->paused) < LANES_KNOWN_MAX) {
-		p = xcalloc(1, sizeof(*p));
-		memcpy(p->name, name, strlen(name) + 1);
-		HASH_ADD_STR(ls->paused, name, p);
-	} else if (!paused && p) {
-		HASH_DEL(ls->paused, p);
-		free(p);
+	const char *name = entry->key + strlen(LANE_SETTING_PREFIX);
+	if (lane_setting_parse(entry->value, entry->deleted ? 0 : entry->len, &set, &e))
+		log_warn("a part of a lane's setting is not understood and does not hold",
+				 LOG_S("lane", name), LOG_S("error", e.text));
+	HASH_FIND_STR(ls->rules, name, rule);
+	if (!rule && !lane_setting_empty(&set) && HASH_COUNT(ls->rules) < LANES_KNOWN_MAX) {
+		rule = xcalloc(1, sizeof(*rule));
+		memcpy(rule->name, name, strlen(name) + 1);
+		rule->lanes = ls;
+		timeout_init(&rule->until, bus_timeouts(ls->node->bus));
+		HASH_ADD_STR(ls->rules, name, rule);
 	}
-	HASH_FIND_STR(ls->known, name, k);
-	if (k)
-		review(ls, k);
+	if (!rule)
+		return;
+	rule->set = set;
+	arm(rule);
+	if (lane_setting_empty(&set))
+		drop_rule(ls, rule);
+	review_named(ls, name);
 }
 
 int lanes_open(struct node *n, struct lanes **ret, struct err *e)
@@ -195,7 +232,7 @@ void lanes_close(struct lanes **lsp)
 {
 	struct lanes *ls = TAKE(*lsp);
 	struct known_lane *k, *next_known;
-	struct paused_lane *p, *next_paused;
+	struct rule *rule, *next_rule;
 
 	if (!ls)
 		return;
@@ -207,10 +244,9 @@ void lanes_close(struct lanes **lsp)
 		HASH_DEL(ls->known, k);
 		free(k);
 	}
-	HASH_ITER(hh, ls->paused, p, next_paused)
+	HASH_ITER(hh, ls->rules, rule, next_rule)
 	{
-		HASH_DEL(ls->paused, p);
-		free(p);
+		drop_rule(ls, rule);
 	}
 	free(ls);
 }

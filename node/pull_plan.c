@@ -22,7 +22,7 @@ static unsigned group_free(const struct pull_group *g)
 {
 	unsigned used = g->running + g->asked;
 
-	if (!g->limit)
+	if (!g->limit && !g->metered)
 		return UINT32_MAX;
 	return g->limit > used ? g->limit - used : 0;
 }
@@ -38,14 +38,23 @@ static unsigned group_park_free(const struct pull_group *g)
 	return MIN_OF(group_free(g), most > g->parked ? most - g->parked : 0);
 }
 
+static unsigned source_free(const struct state *st, const struct pull_source *s)
+{
+	unsigned by_type = group_free(&st->groups[s->group]);
+	unsigned by_lane = group_free(&st->groups[s->lane_group]);
+
+	return MIN_OF(by_type, by_lane);
+}
+
 static bool wants(const struct state *st, const struct pull_source *s)
 {
-	return s->hinted && !s->closed && !s->credits && group_free(&st->groups[s->group]) > 0;
+	return s->hinted && !s->closed && !s->credits && source_free(st, s) > 0;
 }
 
 static bool parkable(const struct state *st, const struct pull_source *s)
 {
-	return !s->hinted && !s->closed && !s->credits && group_park_free(&st->groups[s->group]) > 0;
+	return !s->hinted && !s->closed && !s->credits && !st->groups[s->lane_group].metered &&
+		   group_park_free(&st->groups[s->group]) > 0;
 }
 
 /* Bytes in proportion to the credits, but always enough for the largest message: less would never
@@ -68,6 +77,8 @@ static void grant(struct state *st, size_t i, unsigned batch, bool park)
 	st->free -= batch;
 	st->bytes_left -= MIN_OF(st->bytes_left, bytes);
 	g->asked += batch;
+	if (st->sources[i].lane_group)
+		st->groups[st->sources[i].lane_group].asked += batch;
 	if (park)
 		g->parked += batch;
 }
@@ -94,7 +105,7 @@ static void serve_class(struct state *st, enum task_class class, unsigned waitin
 			continue;
 		unsigned share = MAX_OF(st->free / waiting, 1);
 		unsigned batch = MIN_OF(share, wanted(st, s));
-		grant(st, i, MIN_OF(batch, group_free(&st->groups[s->group])), false);
+		grant(st, i, MIN_OF(batch, source_free(st, s)), false);
 		waiting--;
 	}
 }

@@ -24,6 +24,7 @@
 struct pull_source {
 	enum task_class class;
 	unsigned group;    /* index of its type's own limit; 0: none */
+	unsigned lane_group; /* index of its lane's; 0: none */
 	unsigned credits;  /* outstanding; while > 0 it can't be asked */
 	bool parked;       /* what is outstanding is a long poll */
 	bool closed;       /* not to be asked: paused, gone, waiting after a fault */
@@ -39,6 +40,8 @@ struct pull_group {
 	unsigned running;
 	unsigned asked; /* credits outstanding, parked ones included */
 	unsigned parked;
+	bool free;    /* nobody's, for puller_lanes.c */
+	bool metered; /* a lane's: limit is what all nodes together leave to us, and nothing is parked */
 };
 
 struct pull_room {

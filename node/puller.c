@@ -16,6 +16,7 @@
 #include "node/puller_internal.h"
 
 #include "common/log.h"
+#include "node/permits.h"
 #include "node/run.h"
 
 /* What the server counts to a message beside its payload: subject and reply. */
@@ -42,6 +43,8 @@ void puller_book_end(struct puller *p, struct puller_consumer *c)
 
 	slots_ask_ended(&p->node->slots, s->credits, c->max_bytes);
 	g->asked -= MIN_OF(g->asked, s->credits);
+	if (s->lane_group)
+		p->groups[s->lane_group].asked -= MIN_OF(p->groups[s->lane_group].asked, s->credits);
 	if (s->parked)
 		g->parked -= MIN_OF(g->parked, s->credits);
 	s->credits = 0;
@@ -78,15 +81,46 @@ static void do_ask(struct puller *p, const struct pull_ask *a)
 			 LOG_S("error", e.text));
 }
 
+/* What a lane's consumers are known to have, as far as we could begin it. */
+static unsigned wanted_of(const struct puller *p, const struct served_lane *l, int64_t now_ms)
+{
+	unsigned most = node_declines(p->node) ? 0 : slots_free(&p->node->slots);
+	uint64_t n = 0;
+
+	for (unsigned k = 0; k < CLASS_COUNT; k++) {
+		const struct pull_source *s = &p->sources[l->index * CLASS_COUNT + k];
+		if (s->hinted && !s->credits && !closed_now(&l->consumers[k], now_ms))
+			n += s->pending ? s->pending : MAX_OF(most / 4, 1);
+	}
+	return (unsigned)MIN_OF(n, (uint64_t)most);
+}
+
+static void plan_metered(struct puller *p, int64_t now_ms)
+{
+	for (size_t i = 0; i < p->nlanes; i++) {
+		struct served_lane *l = p->lanes[i];
+		if (!l->permits || !permits_active(l->permits))
+			continue;
+		struct pull_group *g = &p->groups[l->lane_group];
+		unsigned more = permits_plan(l->permits, g->running, g->asked, wanted_of(p, l, now_ms));
+		unsigned used = g->running + g->asked;
+		g->limit = more > UINT32_MAX - used ? UINT32_MAX : used + more;
+	}
+}
+
 static void plan(void *data)
 {
 	struct puller *p = data;
 	struct node *n = p->node;
 
 	p->planned = false;
-	if (p->closed || p->unreachable || node_declines(n) || !p->nlanes)
+	if (p->closed || p->unreachable || !p->nlanes)
 		return;
 	int64_t now_ms = (int64_t)uv_now(bus_loop(n->bus));
+	if (p->nmetered)
+		plan_metered(p, now_ms);
+	if (node_declines(n))
+		return;
 	for (size_t i = 0; i < p->nlanes; i++) {
 		struct served_lane *l = p->lanes[i];
 		for (unsigned k = 0; k < CLASS_COUNT; k++)
@@ -127,6 +161,12 @@ static int64_t hand_back_delay_ms(const struct puller_consumer *c, const struct 
 	return delivered < HAND_BACK_AT_ONCE || !s->credits ? 0 : MAX_OF(over_ms, 100);
 }
 
+static bool admitted(const struct puller *p, const struct served_lane *l)
+{
+	return !l->permits || !permits_active(l->permits) ||
+		   permits_take(l->permits, p->groups[l->lane_group].running);
+}
+
 void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 {
 	struct puller_consumer *c = data;
@@ -138,6 +178,8 @@ void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 	if (credited) {
 		s->credits--;
 		g->asked -= MIN_OF(g->asked, 1);
+		if (s->lane_group)
+			p->groups[s->lane_group].asked -= MIN_OF(p->groups[s->lane_group].asked, 1);
 		if (s->parked)
 			g->parked -= MIN_OF(g->parked, 1);
 	}
@@ -152,8 +194,17 @@ void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 		js_nak(p->node->bus, bus_msg_reply(*m), hand_back_delay_ms(c, s, meta->delivered));
 		return;
 	}
+	/* Asked for before the lane was closed or limited. By then everybody's long polls are over. */
+	if (c->lane->paused || !admitted(p, c->lane)) {
+		slots_decline(&p->node->slots, credited);
+		metric_add(p->declined, 1);
+		js_nak(p->node->bus, bus_msg_reply(*m), PULL_EXPIRES_MS + 100);
+		return;
+	}
 	slots_begin(&p->node->slots, credited, bus_msg_len(*m));
 	g->running++;
+	if (c->lane->lane_group)
+		p->groups[c->lane->lane_group].running++;
 	run_begin(p->node, c->lane, m, meta);
 }
 
@@ -234,13 +285,44 @@ void puller_hint(struct puller_consumer *c)
 	}
 }
 
+static bool metered(const struct served_lane *l)
+{
+	return l->permits && permits_active(l->permits);
+}
+
+void puller_seek(struct served_lane *l)
+{
+	bool known = false;
+
+	for (unsigned k = 0; k < CLASS_COUNT; k++) {
+		const struct pull_source *s = source_of(&l->consumers[k]);
+		known = known || s->hinted || s->credits;
+		if (!metered(l) || s->credits)
+			puller_hint(&l->consumers[k]);
+	}
+	/* To ask in vain would cost others a place, or a token. */
+	if (metered(l) && !known && !l->paused)
+		permits_look(l->permits);
+}
+
+void puller_found(struct puller *p, const char *lane, enum task_class class, uint64_t n)
+{
+	for (size_t i = 0; i < p->nlanes; i++) {
+		struct pull_source *s = &p->sources[i * CLASS_COUNT + class];
+		if (!str_eq(p->lanes[i]->lane.name, lane) || s->hinted || s->credits)
+			continue;
+		s->hinted = true;
+		s->pending = n;
+		puller_wanted(p);
+	}
+}
+
 void puller_on_wake(void *data, struct bus_msg **m)
 {
 	struct served_lane *l = data;
 
 	(void)m;
-	for (unsigned k = 0; k < CLASS_COUNT; k++)
-		puller_hint(&l->consumers[k]);
+	puller_seek(l);
 	puller_wanted(l->puller);
 }
 
@@ -259,7 +341,10 @@ static void on_sweep(struct timeout *t)
 		struct puller_consumer *c = &p->lanes[i / CLASS_COUNT]->consumers[i % CLASS_COUNT];
 		if (p->sources[i].credits || closed_now(c, now_ms))
 			continue;
-		puller_hint(c);
+		if (!metered(c->lane))
+			puller_hint(c);
+		else if (c->class == CLASS_HIGH)
+			puller_seek(c->lane);
 		asked++;
 	}
 	if (n)
@@ -276,8 +361,8 @@ static void on_up(struct bus_hook *h)
 		for (unsigned k = 0; k < CLASS_COUNT; k++) {
 			struct puller_consumer *c = &p->lanes[i]->consumers[k];
 			c->not_before_ms = c->backoff_ms = 0;
-			puller_hint(c);
 		}
+		puller_seek(p->lanes[i]);
 	}
 	puller_wanted(p);
 }
@@ -303,7 +388,7 @@ struct puller *puller_open(struct node *n)
 	p->asked_now =
 		metric_counter("millrace_node_pulls_total", "Pull requests sent.", "kind=\"no_wait\"");
 	p->declined = metric_counter("millrace_node_declined_total",
-								 "Deliveries handed back while draining.", NULL);
+								 "Deliveries handed back: asked for before a drain, a pause or a limit.", NULL);
 	timeout_init(&p->sweep, bus_timeouts(n->bus));
 	timeout_start(&p->sweep, PULL_SWEEP_MS, on_sweep);
 	p->hook = (struct bus_hook){.on_up = on_up, .on_down = on_down};
@@ -320,6 +405,7 @@ static void free_puller(void *data)
 	free(p->asks);
 	free(p->groups);
 	free(p->group_of);
+	permits_free_all(&p->permits);
 	free(p);
 }
 

@@ -17,12 +17,16 @@
 #define PULL_BACKOFF_MAX_MS 5000
 
 struct puller;
+struct permits;
+struct lane_setting;
 
 /* A lane that is or was served; lives until its last run ended. */
 struct served_lane {
 	struct lane lane;
 	struct handler *handler;
 	unsigned group;
+	unsigned lane_group;     /* of the limits that all nodes share; 0: never had any */
+	struct permits *permits; /* NULL: never had any */
 	struct metric *ok, *failed, *returned, *seconds;
 	/* the puller's own: */
 	struct puller *puller;
@@ -43,9 +47,14 @@ void puller_serve(struct puller *p, const struct lane *l, struct handler *h);
 /* No more is asked; what still comes of earlier requests is run. */
 void puller_drop(struct puller *p, const char *lane);
 void puller_pause(struct puller *p, const char *lane, bool paused);
+/* Limits that all nodes share; NULL: none. */
+void puller_limit(struct puller *p, const char *lane, const struct lane_setting *set);
 
 /* Something changed (a slot is free): plans once at the end of this turn of the loop. */
 void puller_wanted(struct puller *p);
+
+/* A limited lane has n tasks waiting in that class. */
+void puller_found(struct puller *p, const char *lane, enum task_class class, uint64_t n);
 
 void served_lane_ref(struct served_lane *l);
 /* A run ended: counts it off l's type. */

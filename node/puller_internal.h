@@ -25,6 +25,8 @@ struct puller {
 	struct pull_group *groups; /* [0]: no limit */
 	struct handler **group_of;
 	unsigned ngroups;
+	unsigned nmetered;       /* lanes that have limits of their own */
+	struct permits *permits; /* all that there ever were */
 	uint64_t turn;
 	size_t sweep_at;
 	bool planned, unreachable, closed;
@@ -44,6 +46,8 @@ void puller_on_end(void *data, enum js_pull_end why);
 void puller_on_wake(void *data, struct bus_msg **m);
 /* It may have work. */
 void puller_hint(struct puller_consumer *c);
+/* The lane may have work, in any class. */
+void puller_seek(struct served_lane *l);
 /* Takes what its outstanding request holds out of the books. */
 void puller_book_end(struct puller *p, struct puller_consumer *c);
 

@@ -10,7 +10,9 @@
 #include <stdio.h>
 
 #include "common/log.h"
+#include "node/permits.h"
 #include "node/puller_internal.h"
+#include "node/running.h"
 
 static struct served_lane *find(const struct puller *p, const char *name)
 {
@@ -100,6 +102,10 @@ void puller_remove_ended(struct puller *p, struct served_lane *l)
 			return;
 	}
 	puller_close_consumers(p, l);
+	puller_limit(p, l->lane.name, NULL);
+	if (l->lane_group) /* for the next lane that is limited */
+		p->groups[l->lane_group] = (struct pull_group){.free = true};
+	l->lane_group = 0;
 	struct served_lane *last = p->lanes[--p->nlanes];
 	if (last != l) {
 		memcpy(&p->sources[l->index * CLASS_COUNT], &p->sources[last->index * CLASS_COUNT],
@@ -164,8 +170,72 @@ void puller_pause(struct puller *p, const char *lane, bool paused)
 		return;
 	l->paused = paused;
 	log_info(paused ? "lane paused" : "lane resumed", LOG_S("lane", lane));
-	for (unsigned k = 0; k < CLASS_COUNT && !paused; k++)
-		puller_hint(&l->consumers[k]);
+	if (!paused)
+		puller_seek(l);
+	puller_wanted(p);
+}
+
+static unsigned lane_group_for(struct puller *p)
+{
+	unsigned i = 1;
+
+	while (i < p->ngroups && !p->groups[i].free)
+		i++;
+	if (i == p->ngroups) {
+		p->groups = xreallocarray(p->groups, p->ngroups + 1, sizeof(*p->groups));
+		p->group_of = xreallocarray(p->group_of, p->ngroups + 1, sizeof(struct handler *));
+		p->ngroups++;
+	}
+	p->groups[i] = (struct pull_group){0};
+	p->group_of[i] = NULL;
+	return i;
+}
+
+static void enter_running(void *data, struct run *r)
+{
+	struct served_lane *l = data;
+
+	if (r->lane != l || r->finished)
+		return;
+	l->puller->groups[l->lane_group].running++;
+	permits_enter_running(l->permits, r);
+}
+
+/* What runs and was asked for until now counts. */
+static void begin_metering(struct puller *p, struct served_lane *l)
+{
+	l->lane_group = lane_group_for(p);
+	for (unsigned k = 0; k < CLASS_COUNT; k++) {
+		struct pull_source *s = source_of(&l->consumers[k]);
+		s->lane_group = l->lane_group;
+		p->groups[l->lane_group].asked += s->credits;
+	}
+	l->permits = permits_get(&p->permits, p->node, l->lane.name);
+	running_each(p->node->running, enter_running, l);
+}
+
+void puller_limit(struct puller *p, const char *lane, const struct lane_setting *set)
+{
+	static const struct lane_setting nothing;
+	struct served_lane *l = find(p, lane);
+
+	if (!set)
+		set = &nothing;
+	if (!l || (!l->permits && !lane_setting_metered(set)))
+		return;
+	bool was = l->permits && permits_active(l->permits);
+	if (!l->permits)
+		begin_metering(p, l);
+	struct pull_group *g = &p->groups[l->lane_group];
+	permits_set(l->permits, set, g->running);
+	/* A limit that can't be kept is a lane that is not served. */
+	g = &p->groups[l->lane_group];
+	g->metered = lane_setting_metered(set);
+	g->limit = 0;
+	if (was != g->metered) {
+		p->nmetered += g->metered ? 1 : -1u;
+		log_info(g->metered ? "lane limited" : "lane not limited any more", LOG_S("lane", lane));
+	}
 	puller_wanted(p);
 }
 
@@ -177,8 +247,12 @@ void served_lane_ref(struct served_lane *l)
 void served_lane_run_ended(struct served_lane *l)
 {
 	/* NULL: the puller closed before this run ended. */
-	if (l->puller && l->puller->groups[l->group].running)
+	if (!l->puller)
+		return;
+	if (l->puller->groups[l->group].running)
 		l->puller->groups[l->group].running--;
+	if (l->lane_group && l->puller->groups[l->lane_group].running)
+		l->puller->groups[l->lane_group].running--;
 }
 
 void served_lane_unref(struct served_lane *l)

@@ -17,6 +17,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "node/handlers/tail.h"
+#include "node/permits.h"
 #include "node/report.h"
 #include "node/running.h"
 
@@ -85,6 +86,8 @@ static void finish(struct run *r)
 	running_done(n->running, r);
 	slots_finish(&n->slots, r->borrowed ? 0 : r->len);
 	served_lane_run_ended(r->lane);
+	if (r->permit_key)
+		permits_leave(r->lane->permits, r);
 	if (r->outcome == RESULT_OK)
 		report_success(n->reporter, r);
 	else
@@ -268,7 +271,22 @@ void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
 		refuse(r, "deliveries", true, words);
 	} else if (r->task.expires_wall_ns && r->task.expires_wall_ns <= r->started_wall_ns) {
 		refuse(r, "timeout", true, "expired before it was begun");
-	} else {
+	} else if (!l->permits || !permits_active(l->permits) || permits_enter(l->permits, r)) {
 		start(r);
 	}
+}
+
+void run_start(struct run *r)
+{
+	r->started_wall_ns = clock_wall_ns();
+	r->started_ms = clock_mono_ms();
+	start(r);
+}
+
+void run_return(struct run *r, const char *reason, const char *error, int64_t retry_after_ns)
+{
+	r->started_wall_ns = clock_wall_ns();
+	r->retry_after_ns = retry_after_ns;
+	take_failure(r, RESULT_RETURNED, reason, error);
+	finish(r);
 }

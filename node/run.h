@@ -20,8 +20,8 @@
 #define RUN_ERROR_MAX 2000
 #define CONTENT_TYPE_MAX 255 /* as of a body's, task.h */
 
-/* Which list of running.c or report.c it is on. */
-enum run_place { RUN_NOWHERE, RUN_FRESH, RUN_LONG, RUN_GATHERED, RUN_IN_BATCH, RUN_ACT };
+/* Which list of running.c, report.c or permits.c it is on. */
+enum run_place { RUN_NOWHERE, RUN_FRESH, RUN_LONG, RUN_GATHERED, RUN_IN_BATCH, RUN_ACT, RUN_WAITING };
 
 struct run {
 	struct handler_run h;
@@ -45,6 +45,7 @@ struct run {
 	char *content_type, *error;
 	const char *reason;
 	int64_t retry_after_ns;
+	struct permit_key *permit_key; /* of its lane's limit per key; NULL: none */
 	enum run_place place;
 	struct run *prev, *next;           /* of place */
 	struct run *kept_prev, *kept_next; /* all, by kept_ms */
@@ -53,6 +54,9 @@ struct run {
 /* Takes *m; slots and the lane's group have counted it. May finish before it returns. */
 void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
 			   const struct js_meta *meta);
+/* For permits.c: one that waited may run now; or goes back unrun, for so long. */
+void run_start(struct run *r);
+void run_return(struct run *r, const char *reason, const char *error, int64_t retry_after_ns);
 /* The task's time is over. */
 void run_time_out(struct run *r);
 /* Its outcome is stored (and the lane's message acknowledged by then) or given up; frees r. */

@@ -54,6 +54,14 @@ void running_add(struct running *g, struct run *r)
 		timeout_start(&g->tick, RUNNING_TICK_MS, on_tick);
 }
 
+void running_each(const struct running *g, void (*fn)(void *data, struct run *r), void *data)
+{
+	struct run *r;
+
+	DL_FOREACH2(g->kept, r, kept_next)
+	fn(data, r);
+}
+
 void running_go_on(struct running *g, struct run *r)
 {
 	r->place = RUN_FRESH;

@@ -82,6 +82,7 @@ static void on_changed(void *data, const json_t *setting, const struct err *e)
 	out.key_concurrency = now.key_concurrency;
 	out.purging = now.purge_upto != 0;
 	out.waiting = c->waiting;
+	out.purged_at = now.purged_wall_ns;
 	codec_to_json_text(&out.base, CODEC_ALL, &answer);
 	service_reply(TAKE(c->req), CONTENT_JSON, answer.data, answer.len);
 	control_free(c);

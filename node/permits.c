@@ -1,0 +1,632 @@
+/*
+ * The edge of a lane's shared limits: the lane's key in the bucket `limits`,
+ * watched while there is a limit, and changed by compare-and-set, one change
+ * under way at a time; wishes that come meanwhile go with the next.
+ *
+ * Well: an idle node holds nothing. Work is known of, places are taken with
+ * one write, and kept as long as there is more to do: a busy lane costs a
+ * write every two seconds. Badly: another node was faster (read anew, wished
+ * anew); there is no place (the watch tells when there is one); a holder was
+ * killed (its places are struck out when its beat was not seen to change for
+ * PERMITS_DEAD_MS); this node was stopped and struck out itself (what it
+ * still runs is entered again at once, over the limit if need be); the broker
+ * is away (nothing new is begun).
+ *
+ * A place of a key is asked for when its task is here. Up to a quarter of the
+ * slots may wait here for one; a waiting task takes the place of one that
+ * ends without a word to anybody. The rest is returned to the router, with
+ * its turn as Retry-After.
+ */
+#include "node/permits.h"
+
+#include <stdio.h>
+#include <utlist.h>
+
+#include "common/log.h"
+#include "node/permit_keys.h"
+#include "node/running.h"
+
+#define RELEASE_MS 50     /* what nobody needs is kept for so long, in case */
+#define RETRY_MS 1000     /* after a write that failed */
+#define WAIT_MOST_MS 5000 /* a task waits here for its key's place at most */
+#define TOKENS_KEEP_MS 200
+
+struct seen {
+	char *holder;
+	json_int_t beat;
+	int64_t mono_ms;
+	UT_hash_handle hh;
+};
+
+struct permits {
+	struct node *node;
+	char lane[LANE_MAX + 1];
+	struct lane_setting set;
+	struct permit_rules rules;
+	struct kv_watch *watch;
+	json_t *book, *next; /* as it is; as it is being written */
+	uint64_t revision;
+	bool known, writing, reading, again, due_beat;
+	struct seen *seen;
+	unsigned need, held; /* places of the lane: wished for, given */
+	unsigned running, asked;
+	unsigned tokens, tokens_wanted, tokens_coming;
+	unsigned tokens_back, tokens_returned; /* not used in their time; of them with the write under way */
+	int64_t tokens_until_ms;
+	struct permit_keys keys;
+	struct run *waiting; /* oldest first */
+	unsigned nwaiting;
+	bool serving, left; /* a run ended while those that wait are gone through */
+	bool looking;
+	struct timeout beat, token, release, retry;
+	struct permits *prev, *next_of_all; /* in the puller's list */
+};
+
+static void settle(struct permits *pm);
+
+bool permits_active(const struct permits *pm)
+{
+	return pm->watch != NULL;
+}
+
+/* ---- who lives ---- */
+
+static void look_at_holders(struct permits *pm)
+{
+	const char *name;
+	json_t *h;
+	struct seen *s, *tmp;
+
+	json_object_foreach (json_object_get(pm->book, "holders"), name, h) {
+		json_int_t beat = permit_book_beat(pm->book, name);
+		HASH_FIND_STR(pm->seen, name, s);
+		if (!s) {
+			s = xcalloc(1, sizeof(*s));
+			s->holder = xstrdup(name);
+			s->beat = beat - 1;
+			HASH_ADD_KEYPTR(hh, pm->seen, s->holder, strlen(s->holder), s);
+		}
+		if (s->beat != beat)
+			s->mono_ms = clock_mono_ms();
+		s->beat = beat;
+	}
+	HASH_ITER (hh, pm->seen, s, tmp) {
+		if (permit_book_beat(pm->book, s->holder) >= 0)
+			continue;
+		HASH_DEL(pm->seen, s);
+		free(s->holder);
+		free(s);
+	}
+}
+
+static bool is_dead(void *data, const char *holder)
+{
+	const struct permits *pm = data;
+	struct seen *s;
+
+	HASH_FIND_STR(pm->seen, holder, s);
+	return s && clock_mono_ms() - s->mono_ms > PERMITS_DEAD_MS;
+}
+
+/* ---- tasks that wait for a place of their key ---- */
+
+static void stop_waiting(struct permits *pm, struct run *r)
+{
+	DL_DELETE(pm->waiting, r);
+	r->place = RUN_NOWHERE;
+	r->permit_key->waiting--;
+	pm->nwaiting--;
+}
+
+static void go(struct permits *pm, struct run *r)
+{
+	stop_waiting(pm, r);
+	r->permit_key->busy++;
+	run_start(r);
+}
+
+static void send_back(struct permits *pm, struct run *r)
+{
+	struct permit_key *k = r->permit_key;
+	int64_t wall_ns = clock_wall_ns();
+	int64_t turn_ns = permit_key_turn_ns(&pm->keys, k, pm->set.key_concurrency, wall_ns);
+
+	r->permit_key = NULL;
+	run_return(r, "limit", "as many tasks of its project run as its lane allows", turn_ns);
+}
+
+/* How many may wait that are known to find no place. */
+static unsigned wait_most(const struct permits *pm)
+{
+	unsigned places = pm->node->slots.total;
+
+	if (pm->set.concurrency)
+		places = MIN_OF(places, pm->set.concurrency);
+	return places < 2 ? 0 : MAX_OF(places / 4, 1);
+}
+
+static unsigned places_left(const struct permits *pm, const struct permit_key *k)
+{
+	unsigned others = permit_book_others(pm->book, pm->node->instance, k->name);
+	unsigned mine = MAX_OF(k->held, k->busy), limit = pm->set.key_concurrency;
+
+	return limit > others + mine ? limit - others - mine : 0;
+}
+
+/* Who has a place starts; of those that have none only so many stay. */
+static void go_through_waiting(struct permits *pm)
+{
+	unsigned stay = wait_most(pm);
+	int64_t now_ms = clock_mono_ms();
+	struct run *r, *tmp;
+
+	DL_FOREACH_SAFE (pm->waiting, r, tmp) {
+		struct permit_key *k = r->permit_key;
+		if (!pm->set.key_concurrency || k->busy < k->held) {
+			go(pm, r);
+		} else if (places_left(pm, k) > 0) {
+			continue; /* being asked for */
+		} else if (stay && now_ms - r->started_ms < WAIT_MOST_MS && !node_declines(pm->node)) {
+			stay--;
+		} else {
+			stop_waiting(pm, r);
+			send_back(pm, r);
+		}
+	}
+}
+
+/* After each change. What starts may end at once, and leave its place to the next. */
+static void serve_waiting(struct permits *pm)
+{
+	pm->left = true;
+	if (pm->serving)
+		return;
+	pm->serving = true;
+	while (pm->left) {
+		pm->left = false;
+		go_through_waiting(pm);
+	}
+	pm->serving = false;
+}
+
+/* ---- the book ---- */
+
+static void take_over(struct permits *pm)
+{
+	struct permit_key *k, *tmp;
+	const json_t *mine = json_object_get(
+		json_object_get(json_object_get(pm->book, "holders"), pm->node->instance), "keys");
+
+	look_at_holders(pm);
+	pm->held = permit_book_held(pm->book, pm->node->instance);
+	HASH_ITER (hh, pm->keys.all, k, tmp) {
+		json_int_t n = json_integer_value(json_object_get(mine, k->name));
+		k->held = n > 0 ? (unsigned)n : 0;
+		permit_keys_drop(&pm->keys, k, clock_wall_ns());
+	}
+	serve_waiting(pm);
+	puller_wanted(pm->node->puller);
+}
+
+static void set_book(struct permits *pm, json_t **book, uint64_t revision)
+{
+	json_decref(pm->book);
+	pm->book = TAKE(*book);
+	pm->revision = revision;
+	pm->known = true;
+	take_over(pm);
+}
+
+static json_t *parse(const struct kv_entry *entry)
+{
+	json_t *j = entry && !entry->deleted ? json_loadb(entry->value, entry->len, 0, NULL) : NULL;
+
+	if (json_is_object(j))
+		return j;
+	json_decref(j);
+	return json_object();
+}
+
+static void on_entry(void *data, const struct kv_entry *entry)
+{
+	struct permits *pm = data;
+
+	if (!entry->key) {
+		pm->known = true; /* there may be none */
+	} else if (!pm->known || entry->revision > pm->revision) {
+		json_t *book = parse(entry);
+		set_book(pm, &book, entry->revision);
+	}
+	if (!pm->writing && !pm->reading)
+		settle(pm);
+}
+
+static void on_retry(struct timeout *t)
+{
+	settle(container_of(t, struct permits, retry));
+}
+
+static void on_get(void *data, const struct kv_entry *entry, const struct err *e)
+{
+	struct permits *pm = data;
+
+	pm->reading = false;
+	if (e && e->code != ERR_NOT_FOUND) {
+		timeout_start(&pm->retry, RETRY_MS, on_retry);
+		return;
+	}
+	json_t *book = parse(entry);
+	set_book(pm, &book, entry ? entry->revision : 0);
+	settle(pm);
+}
+
+static void read_it(struct permits *pm)
+{
+	struct err e;
+
+	if (pm->reading)
+		return;
+	pm->reading = true;
+	if (kv_get(pm->node->bus, "limits", pm->lane, on_get, pm, &e)) {
+		pm->reading = false;
+		timeout_start(&pm->retry, RETRY_MS, on_retry);
+	}
+}
+
+static void on_put(void *data, uint64_t revision, const struct err *e)
+{
+	struct permits *pm = data;
+	json_t *next = TAKE(pm->next);
+
+	pm->writing = false;
+	if (e && e->code == ERR_CONFLICT) {
+		json_decref(next);
+		read_it(pm);
+		return;
+	}
+	if (e) {
+		json_decref(next);
+		log_warn("a share of a lane's limit is not had; asking again",
+				 LOG_S("lane", pm->lane), LOG_S("error", e->text),
+				 LOG_I("retry_ms", RETRY_MS));
+		timeout_start(&pm->retry, RETRY_MS, on_retry);
+		return;
+	}
+	pm->due_beat = false;
+	pm->tokens_back -= pm->tokens_returned;
+	pm->tokens += pm->tokens_coming;
+	pm->tokens_until_ms = clock_mono_ms() + TOKENS_KEEP_MS;
+	if (revision > pm->revision)
+		set_book(pm, &next, revision);
+	json_decref(next);
+	puller_wanted(pm->node->puller);
+	if (pm->again)
+		settle(pm);
+}
+
+/* ---- wishes ---- */
+
+static void on_token(struct timeout *t)
+{
+	settle(container_of(t, struct permits, token));
+}
+
+static size_t list_keys(struct permits *pm, struct permit_key_wish **ret)
+{
+	size_t n = 0;
+	struct permit_key_wish *list =
+		xcalloc(HASH_COUNT(pm->keys.all) + 1, sizeof(*list));
+
+	for (struct permit_key *k = pm->keys.all; k; k = k->hh.next) {
+		if (k->busy || k->waiting)
+			list[n++] = (struct permit_key_wish){
+				.key = k->name, .busy = k->busy, .want = k->busy + k->waiting};
+	}
+	*ret = list;
+	return n;
+}
+
+static void settle(struct permits *pm)
+{
+	struct permit_key_wish *keys;
+	struct permit_grant g;
+	struct err e;
+
+	pm->again = pm->writing || pm->reading;
+	if (pm->again || !pm->known || !pm->watch || timeout_running(&pm->retry))
+		return;
+	pm->rules = (struct permit_rules){.rate_per_s = pm->set.rate_per_s,
+									  .concurrency = pm->set.concurrency,
+									  .key_concurrency = pm->set.key_concurrency,
+									  .now_wall_ns = clock_wall_ns()};
+	unsigned in_use = pm->running + pm->asked;
+	struct permit_wish w = {
+		.me = pm->node->instance,
+		.beat = pm->due_beat,
+		.busy = pm->running,
+		.want = MAX_OF(pm->need, in_use),
+		.tokens = pm->tokens_wanted > pm->tokens ? pm->tokens_wanted - pm->tokens : 0,
+		.tokens_back = pm->tokens_back,
+		.dead = is_dead,
+		.data = pm,
+	};
+	w.nkeys = list_keys(pm, &keys);
+	w.keys = keys;
+	json_t *next = json_deep_copy(pm->book);
+	permit_book_settle(next, &pm->rules, &w, &g);
+	free(keys);
+	pm->tokens_coming = pm->set.rate_per_s > 0 ? g.tokens : 0;
+	pm->tokens_returned = pm->tokens_back;
+	if (g.tokens_wall_ns)
+		timeout_start(&pm->token,
+					  MAX_OF((g.tokens_wall_ns - pm->rules.now_wall_ns) / NS_PER_MS + 1, 1),
+					  on_token);
+	if (!g.changed) {
+		json_decref(next);
+		return;
+	}
+	CLEANUP(free_ptr) char *text = json_dumps(next, JSON_COMPACT);
+	pm->next = next;
+	pm->writing = true;
+	if (kv_put(pm->node->bus, "limits", pm->lane, text, strlen(text), pm->revision,
+			   on_put, pm, &e)) {
+		pm->writing = false;
+		json_decref(TAKE(pm->next));
+		timeout_start(&pm->retry, RETRY_MS, on_retry);
+	}
+}
+
+static void on_release(struct timeout *t)
+{
+	struct permits *pm = container_of(t, struct permits, release);
+
+	/* A plan gives back the tokens, too, that were for earlier. */
+	puller_wanted(pm->node->puller);
+	settle(pm);
+}
+
+static void on_beat(struct timeout *t)
+{
+	struct permits *pm = container_of(t, struct permits, beat);
+
+	timeout_start(t, PERMITS_BEAT_MS, on_beat);
+	serve_waiting(pm); /* those that waited long enough go back */
+	look_at_holders(pm);
+	pm->due_beat = true;
+	settle(pm);
+}
+
+/* ---- for the puller ---- */
+
+/* Places and tokens that nothing was asked for yet. */
+static unsigned places_free(const struct permits *pm)
+{
+	unsigned in_use = pm->running + pm->asked;
+
+	if (!pm->set.concurrency)
+		return UINT32_MAX;
+	return pm->held > in_use ? pm->held - in_use : 0;
+}
+
+static unsigned tokens_free(const struct permits *pm)
+{
+	if (!(pm->set.rate_per_s > 0))
+		return UINT32_MAX;
+	return pm->tokens > pm->asked ? pm->tokens - pm->asked : 0;
+}
+
+unsigned permits_plan(struct permits *pm, unsigned running, unsigned asked, unsigned wanted)
+{
+	pm->running = running;
+	pm->asked = asked;
+	/* What was not used in its time was for then. */
+	if (pm->tokens > asked && clock_mono_ms() > pm->tokens_until_ms) {
+		pm->tokens_back += pm->tokens - asked;
+		pm->tokens = asked;
+		settle(pm);
+	}
+	pm->need = running + asked + wanted;
+	pm->tokens_wanted = asked + MIN_OF(wanted, permit_burst(pm->set.rate_per_s));
+	if (!pm->known)
+		return 0;
+	if (places_free(pm) < wanted ||
+		(wanted && !tokens_free(pm) && !timeout_running(&pm->token)))
+		settle(pm);
+	else if ((pm->set.concurrency && places_free(pm) > wanted) || pm->tokens > pm->tokens_wanted) {
+		if (!timeout_running(&pm->release))
+			timeout_start(&pm->release, RELEASE_MS, on_release);
+	}
+	return MIN_OF(places_free(pm), tokens_free(pm));
+}
+
+/* ---- is there work? ---- */
+
+static void on_consumers(void *data, const json_t *reply, int server_code, const struct err *e)
+{
+	struct permits *pm = data;
+	size_t i;
+	json_t *c;
+
+	(void)server_code;
+	pm->looking = false;
+	if (e)
+		return; /* the next sweep looks again */
+	json_array_foreach (json_object_get(reply, "consumers"), i, c) {
+		const char *name = json_string_value(json_object_get(c, "name"));
+		json_int_t n = json_integer_value(json_object_get(c, "num_pending")) +
+					   json_integer_value(json_object_get(c, "num_redelivered"));
+		for (unsigned k = 0; name && n > 0 && k < CLASS_COUNT; k++) {
+			if (str_eq(name, task_class_name(k)))
+				puller_found(pm->node->puller, pm->lane, k, (uint64_t)n);
+		}
+	}
+}
+
+void permits_look(struct permits *pm)
+{
+	CLEANUP(free_ptr) char *verb = xasprintf("CONSUMER.LIST.LANE_%s", pm->lane);
+	struct err e;
+
+	if (!pm->looking && js_api(pm->node->bus, verb, NULL, on_consumers, pm, &e) == 0)
+		pm->looking = true;
+}
+
+bool permits_take(struct permits *pm, unsigned running)
+{
+	if (pm->set.rate_per_s > 0) {
+		if (!pm->tokens)
+			return false;
+		pm->tokens--;
+	}
+	return !pm->set.concurrency || running < pm->held;
+}
+
+bool permits_enter(struct permits *pm, struct run *r)
+{
+	char name[PERMIT_KEY_MAX + 1];
+
+	if (!pm->set.key_concurrency || !r->task.project || !r->task.project[0])
+		return true;
+	permit_key_name(r->task.project, name);
+	struct permit_key *k = permit_keys_get(&pm->keys, name);
+	r->permit_key = k;
+	if (!k->waiting && k->busy < k->held) {
+		k->busy++;
+		return true;
+	}
+	r->place = RUN_WAITING;
+	DL_APPEND(pm->waiting, r);
+	k->waiting++;
+	pm->nwaiting++;
+	if (places_left(pm, k) > 0)
+		settle(pm);
+	else
+		serve_waiting(pm);
+	return false;
+}
+
+void permits_enter_running(struct permits *pm, struct run *r)
+{
+	char name[PERMIT_KEY_MAX + 1];
+
+	if (r->permit_key || !r->task.project || !r->task.project[0])
+		return;
+	permit_key_name(r->task.project, name);
+	r->permit_key = permit_keys_get(&pm->keys, name);
+	r->permit_key->busy++;
+}
+
+void permits_leave(struct permits *pm, struct run *r)
+{
+	struct permit_key *k = TAKE(r->permit_key);
+
+	if (!k)
+		return;
+	k->busy--;
+	permit_keys_took(&pm->keys, MAX_OF(r->finished_wall_ns - r->started_wall_ns, 0));
+	if (k->waiting) {
+		serve_waiting(pm);
+		return;
+	}
+	if (permits_active(pm) && !timeout_running(&pm->release))
+		timeout_start(&pm->release, RELEASE_MS, on_release);
+	else if (!permits_active(pm))
+		permit_keys_drop(&pm->keys, k, INT64_MAX);
+}
+
+/* ---- life ---- */
+
+struct permits *permits_get(struct permits **all, struct node *n, const char *lane)
+{
+	struct permits *pm;
+
+	DL_FOREACH2 (*all, pm, next_of_all) {
+		if (str_eq(pm->lane, lane))
+			return pm;
+	}
+	pm = xcalloc(1, sizeof(*pm));
+	DL_APPEND2(*all, pm, prev, next_of_all);
+	pm->node = n;
+	snprintf(pm->lane, sizeof(pm->lane), "%s", lane);
+	pm->book = json_object();
+	timeout_init(&pm->beat, bus_timeouts(n->bus));
+	timeout_init(&pm->token, bus_timeouts(n->bus));
+	timeout_init(&pm->release, bus_timeouts(n->bus));
+	timeout_init(&pm->retry, bus_timeouts(n->bus));
+	return pm;
+}
+
+static void begin(struct permits *pm)
+{
+	struct err e;
+
+	if (kv_watch(pm->node->bus, "limits", pm->lane, on_entry, pm, &pm->watch, &e)) {
+		log_error("a lane's limits can't be kept; it is not served by more than it runs",
+				  LOG_S("lane", pm->lane), LOG_S("error", e.text));
+		return;
+	}
+	timeout_start(&pm->beat, PERMITS_BEAT_MS, on_beat);
+}
+
+/* Gives all back at once, where nothing runs; else with the last beat that nobody renews. */
+static void cease(struct permits *pm)
+{
+	if (!pm->watch)
+		return;
+	pm->need = pm->tokens_wanted = 0;
+	timeout_stop(&pm->retry);
+	settle(pm);
+	kv_watch_stop(&pm->watch);
+	timeout_stop(&pm->beat);
+	timeout_stop(&pm->token);
+	timeout_stop(&pm->release);
+	timeout_stop(&pm->retry);
+	pm->known = pm->again = false;
+	pm->held = pm->tokens = 0;
+}
+
+void permits_set(struct permits *pm, const struct lane_setting *set, unsigned running)
+{
+	pm->set = *set;
+	pm->running = running;
+	if (!lane_setting_metered(set)) {
+		cease(pm);
+		serve_waiting(pm);
+		return;
+	}
+	if (!pm->watch)
+		begin(pm);
+	serve_waiting(pm);
+	settle(pm);
+}
+
+void permits_stop(struct permits *pm)
+{
+	struct lane_setting nothing = {0};
+
+	permits_set(pm, &nothing, 0);
+}
+
+static void release(struct permits *pm)
+{
+	struct seen *s, *tmp;
+
+	HASH_ITER (hh, pm->seen, s, tmp) {
+		HASH_DEL(pm->seen, s);
+		free(s->holder);
+		free(s);
+	}
+	permit_keys_release(&pm->keys);
+	json_decref(pm->book);
+	json_decref(pm->next);
+	free(pm);
+}
+
+void permits_free_all(struct permits **all)
+{
+	struct permits *pm, *tmp;
+
+	DL_FOREACH_SAFE2 (*all, pm, tmp, next_of_all)
+		release(pm);
+	*all = NULL;
+}
