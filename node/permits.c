@@ -30,6 +30,7 @@
 #define RETRY_MS 1000     /* after a write that failed */
 #define WAIT_MOST_MS 5000 /* a task waits here for its key's place at most */
 #define TOKENS_KEEP_MS 200
+#define LOOK_AGAIN_MS 200 /* while it is busy anyway */
 
 struct seen {
 	char *holder;
@@ -58,7 +59,8 @@ struct permits {
 	unsigned nwaiting;
 	bool serving, left; /* a run ended while those that wait are gone through */
 	bool looking;
-	struct timeout beat, token, release, retry;
+	int64_t looked_ms;
+	struct timeout beat, token, release, retry, look;
 	struct permits *prev, *next_of_all; /* in the puller's list */
 };
 
@@ -326,6 +328,20 @@ static size_t list_keys(struct permits *pm, struct permit_key_wish **ret)
 	return n;
 }
 
+/* What is being given back is not used any more: as soon as it is written others have it. */
+static void let_go(struct permits *pm, const json_t *next)
+{
+	const json_t *keys = json_object_get(
+		json_object_get(json_object_get(next, "holders"), pm->node->instance), "keys");
+	unsigned held = permit_book_held(next, pm->node->instance);
+
+	pm->held = MIN_OF(pm->held, held);
+	for (struct permit_key *k = pm->keys.all; k; k = k->hh.next) {
+		json_int_t n = json_integer_value(json_object_get(keys, k->name));
+		k->held = MIN_OF(k->held, n > 0 ? (unsigned)n : 0);
+	}
+}
+
 static void settle(struct permits *pm)
 {
 	struct permit_key_wish *keys;
@@ -354,6 +370,8 @@ static void settle(struct permits *pm)
 	w.keys = keys;
 	json_t *next = json_deep_copy(pm->book);
 	permit_book_settle(next, &pm->rules, &w, &g);
+	if (g.changed)
+		let_go(pm, next);
 	free(keys);
 	pm->tokens_coming = pm->set.rate_per_s > 0 ? g.tokens : 0;
 	pm->tokens_returned = pm->tokens_back;
@@ -462,13 +480,29 @@ static void on_consumers(void *data, const json_t *reply, int server_code, const
 	}
 }
 
-void permits_look(struct permits *pm)
+static void look(struct permits *pm)
 {
 	CLEANUP(free_ptr) char *verb = xasprintf("CONSUMER.LIST.LANE_%s", pm->lane);
 	struct err e;
 
+	pm->looked_ms = clock_mono_ms();
 	if (!pm->looking && js_api(pm->node->bus, verb, NULL, on_consumers, pm, &e) == 0)
 		pm->looking = true;
+}
+
+static void on_look(struct timeout *t)
+{
+	look(container_of(t, struct permits, look));
+}
+
+void permits_look(struct permits *pm, bool idle)
+{
+	int64_t since_ms = clock_mono_ms() - pm->looked_ms;
+
+	if (idle || since_ms >= LOOK_AGAIN_MS)
+		look(pm);
+	else if (!timeout_running(&pm->look))
+		timeout_start(&pm->look, LOOK_AGAIN_MS - since_ms, on_look);
 }
 
 bool permits_take(struct permits *pm, unsigned running)
@@ -553,6 +587,7 @@ struct permits *permits_get(struct permits **all, struct node *n, const char *la
 	timeout_init(&pm->token, bus_timeouts(n->bus));
 	timeout_init(&pm->release, bus_timeouts(n->bus));
 	timeout_init(&pm->retry, bus_timeouts(n->bus));
+	timeout_init(&pm->look, bus_timeouts(n->bus));
 	return pm;
 }
 
@@ -568,6 +603,16 @@ static void begin(struct permits *pm)
 	timeout_start(&pm->beat, PERMITS_BEAT_MS, on_beat);
 }
 
+static void be_quiet(struct permits *pm)
+{
+	kv_watch_stop(&pm->watch);
+	timeout_stop(&pm->beat);
+	timeout_stop(&pm->token);
+	timeout_stop(&pm->release);
+	timeout_stop(&pm->retry);
+	timeout_stop(&pm->look);
+}
+
 /* Gives all back at once, where nothing runs; else with the last beat that nobody renews. */
 static void cease(struct permits *pm)
 {
@@ -576,11 +621,7 @@ static void cease(struct permits *pm)
 	pm->need = pm->tokens_wanted = 0;
 	timeout_stop(&pm->retry);
 	settle(pm);
-	kv_watch_stop(&pm->watch);
-	timeout_stop(&pm->beat);
-	timeout_stop(&pm->token);
-	timeout_stop(&pm->release);
-	timeout_stop(&pm->retry);
+	be_quiet(pm);
 	pm->known = pm->again = false;
 	pm->held = pm->tokens = 0;
 }
@@ -620,6 +661,14 @@ static void release(struct permits *pm)
 	json_decref(pm->book);
 	json_decref(pm->next);
 	free(pm);
+}
+
+void permits_close_all(struct permits *all)
+{
+	struct permits *pm;
+
+	DL_FOREACH2 (all, pm, next_of_all)
+		be_quiet(pm);
 }
 
 void permits_free_all(struct permits **all)

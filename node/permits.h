@@ -19,6 +19,8 @@ struct permits;
 
 /* Of all, which is the puller's list; limits nothing yet. It stays there, also when its lane goes. */
 struct permits *permits_get(struct permits **all, struct node *n, const char *lane);
+/* Before the bus closes. */
+void permits_close_all(struct permits *all);
 /* Nothing may be under way any more: behind the bus. */
 void permits_free_all(struct permits **all);
 /* What is set now; nothing set: it limits nothing. running: of the lane on this node. */
@@ -33,8 +35,8 @@ void permits_stop(struct permits *pm);
  * Returns how many more may be asked for; more is fetched, and the puller called, when there is.
  */
 unsigned permits_plan(struct permits *pm, unsigned running, unsigned asked, unsigned wanted);
-/* Asks whether anything waits; tells the puller (puller_found). Costs no token. */
-void permits_look(struct permits *pm);
+/* Asks whether anything waits; tells the puller (puller_found). Costs no token. idle: at once. */
+void permits_look(struct permits *pm, bool idle);
 /* A delivery came. False: there is no place for it (it was asked for before the limit). */
 bool permits_take(struct permits *pm, unsigned running);
 /* Before a run is started. False: it waits here and is started later, or it went back. */

@@ -292,17 +292,18 @@ static bool metered(const struct served_lane *l)
 
 void puller_seek(struct served_lane *l)
 {
-	bool known = false;
+	bool idle = true, all = true;
 
 	for (unsigned k = 0; k < CLASS_COUNT; k++) {
 		const struct pull_source *s = source_of(&l->consumers[k]);
-		known = known || s->hinted || s->credits;
+		idle = idle && !s->hinted && !s->credits;
+		all = all && (s->hinted || s->credits);
 		if (!metered(l) || s->credits)
 			puller_hint(&l->consumers[k]);
 	}
 	/* To ask in vain would cost others a place, or a token. */
-	if (metered(l) && !known && !l->paused)
-		permits_look(l->permits);
+	if (metered(l) && !all && !l->paused)
+		permits_look(l->permits, idle);
 }
 
 void puller_found(struct puller *p, const char *lane, enum task_class class, uint64_t n)
@@ -420,6 +421,7 @@ void puller_close(struct puller **pp)
 		p->lanes[i]->puller = NULL;
 		served_lane_unref(p->lanes[i]);
 	}
+	permits_close_all(p->permits);
 	bus_hook_remove(p->node->bus, &p->hook);
 	timeout_stop(&p->sweep);
 	p->nlanes = 0;

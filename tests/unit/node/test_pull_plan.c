@@ -412,6 +412,33 @@ static void no_plan_exceeds_what_is_free(void **state)
 	}
 }
 
+/* What all nodes together leave to us of a limited lane: its classes share it, and nothing is parked. */
+static void a_limited_lane_is_asked_for_no_more_than_it_may_run(void **state)
+{
+	(void)state;
+	struct pull_source s[] = {hinted(CLASS_HIGH, 2), hinted(CLASS_NORMAL, 50), quiet(CLASS_LOW),
+							  hinted(CLASS_NORMAL, 50)};
+	for (unsigned more = 0; more < 6; more++) {
+		struct pull_group groups[2] = {{0}, {.limit = 7 + more, .running = 4, .asked = 3, .metered = true}};
+		const struct pull_room room = room_of(20);
+		for (size_t i = 0; i < 3; i++)
+			s[i].lane_group = 1;
+		size_t n = pull_plan(&room, s, ARRAY_LEN(s), groups, asks);
+		unsigned of_lane = 0;
+		for (size_t i = 0; i < n; i++)
+			of_lane += asks[i].source < 3 ? asks[i].batch : 0;
+		assert_int_equal(of_lane, more);
+		assert_int_equal(groups[1].asked, 3 + more);
+		assert_int_equal(asked(n, 0) ? asked(n, 0)->batch : 0, more); /* high first: it wants 6 */
+		assert_null(asked(n, 2));
+		assert_non_null(asked(n, 3));
+	}
+	struct pull_group none[2] = {{0}, {.metered = true}};
+	const struct pull_room room = room_of(20);
+	size_t n = pull_plan(&room, s, 3, none, asks);
+	assert_int_equal(n, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -428,6 +455,7 @@ int main(void)
 		cmocka_unit_test(a_backlog_leaves_nothing_to_park),
 		cmocka_unit_test(closed_and_outstanding_consumers_are_not_asked),
 		cmocka_unit_test(a_type_never_gets_more_than_its_own_limit),
+		cmocka_unit_test(a_limited_lane_is_asked_for_no_more_than_it_may_run),
 		cmocka_unit_test(bytes_are_shared_out_but_never_less_than_one_message),
 		cmocka_unit_test(no_plan_exceeds_what_is_free),
 	};
