@@ -250,7 +250,7 @@ static int measure_submit(struct bench_home *h, const struct bench_options *o, j
 static int run(struct cli *c, const char *name, struct bench_options o,
                int (*measure)(struct bench_home *, const struct bench_options *, json_t *, struct err *))
 {
-	struct bench_home h;
+	struct bench_home h = {0};
 	struct err e = {0};
 	json_t *out = json_pack("{s:s}", "bench", name);
 	int code = EXIT_OK;

@@ -31,7 +31,7 @@ struct flow {
 	const struct flow_spec *spec;
 	struct flow_result *r;
 	struct flow_task *tasks;
-	char subject[TOKEN_MAX + 8];
+	char subject[TOKEN_MAX + 32];
 	char *body;
 	size_t sent, ended;
 	int64_t started_ns, moved_ms, said_ms;
@@ -181,6 +181,16 @@ static void on_stored(void *data, struct bus_msg **m)
 	defer(f); /* the window has room again */
 }
 
+static void name_subject(struct flow *f, size_t lane)
+{
+	const char *verb = f->spec->request ? "run" : "tasks";
+
+	if (f->spec->lanes)
+		snprintf(f->subject, sizeof(f->subject), "%s.%s%zu", verb, f->spec->type, lane);
+	else
+		snprintf(f->subject, sizeof(f->subject), "%s.%s", verb, f->spec->type);
+}
+
 static void submit(struct flow *f, int64_t due_ns)
 {
 	struct flow_task *t = &f->tasks[f->sent];
@@ -197,6 +207,8 @@ static void submit(struct flow *f, int64_t due_ns)
 	int rc;
 
 	snprintf(id, sizeof(id), "%s%zu", f->r->prefix, f->sent++);
+	if (f->spec->lanes)
+		name_subject(f, f->sent % f->spec->lanes);
 	t->flow = f;
 	t->due_ns = due_ns;
 	if (f->spec->request)
@@ -326,7 +338,7 @@ int flow_run(struct cli *c, const struct flow_spec *spec, struct flow_result *re
 
 	*ret = (struct flow_result){0};
 	snprintf(ret->prefix, sizeof(ret->prefix), "b%llx-", (unsigned long long)clock_wall_ns() / 1000);
-	snprintf(f.subject, sizeof(f.subject), "%s.%s", spec->request ? "run" : "tasks", spec->type);
+	name_subject(&f, 0);
 	f.tasks = xcalloc(spec->count, sizeof(*f.tasks));
 	f.body = xmalloc(spec->size_bytes + 1);
 	for (size_t i = 0; i < spec->size_bytes; i++)

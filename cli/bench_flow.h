@@ -11,6 +11,7 @@
 
 struct flow_spec {
 	const char *type;     /* "echo" */
+	size_t lanes;         /* > 0: types <type>0, <type>1, … in turn, so many */
 	size_t count;
 	size_t size_bytes;    /* of each body */
 	unsigned inflight;    /* closed loop: unacknowledged submits */

@@ -24,12 +24,29 @@ static void replace(char **where, const char *value)
 	*where = value ? xstrdup(value) : NULL;
 }
 
+/* NULL: none are needed. */
+static char *write_handlers(const struct bench_home *h, struct err *e)
+{
+	char *path = xasprintf("%s/lanes.yaml", h->dir);
+	FILE *f = fopen(path, "we");
+
+	for (size_t i = 0; f && i < h->lanes; i++)
+		fprintf(f, "%s  - type: lane%zu\n    kind: echo\n", i ? "" : "handlers:\n", i);
+	if (!f || fclose(f) != 0) {
+		err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
+		free(path);
+		return NULL;
+	}
+	return path;
+}
+
 static int start(struct bench_home *h, struct err *e)
 {
 	int64_t nodes = 2, slots = 512;
 	CLEANUP(free_ptr) char *self = proc_sibling("millrace");
 	CLEANUP(free_ptr) char *log_path = xasprintf("%s/log/dev.log", h->dir);
 	CLEANUP(free_ptr) char *socket_env = NULL, *nodes_text = NULL, *slots_text = NULL;
+	CLEANUP(free_ptr) char *handlers = NULL;
 	CLEANUP(argv_free) char **argv = NULL;
 	struct notify n;
 	int rc;
@@ -39,8 +56,10 @@ static int start(struct bench_home *h, struct err *e)
 		return e->code;
 	nodes_text = xasprintf("%lld", (long long)nodes);
 	slots_text = xasprintf("%lld", (long long)slots);
+	if (h->lanes > 0 && !(handlers = write_handlers(h, e)))
+		return e->code;
 	argv = argv_make(self, "dev", "--dir", h->dir, "--nodes", nodes_text, "--slots", slots_text,
-	                 "--no-bridge", NULL);
+	                 "--no-bridge", handlers ? "--handlers" : NULL, handlers, NULL);
 	socket_env = xasprintf("NOTIFY_SOCKET=%s", n.name);
 
 	const char *env[] = {socket_env, NULL};
@@ -100,7 +119,9 @@ static int find_system(struct bench_home *h, struct err *e)
 	h->made_dir = access(given, F_OK) != 0;
 	if (files_open_dir(given, &h->dir, e) != 0)
 		return e->code;
-	if (record_load(h->dir, &h->record, &ignored) != 0) {
+	if (record_load(h->dir, &h->record, &ignored) == 0 && h->lanes > 0)
+		return err_set(e, ERR_INVALID, "--dir: a system runs there, and this bench needs its own");
+	if (!h->record) {
 		if (start(h, e) != 0 || record_load(h->dir, &h->record, e) != 0)
 			return e->code;
 	}
@@ -112,7 +133,7 @@ static int find_system(struct bench_home *h, struct err *e)
 
 int bench_home_open(struct cli *c, struct bench_home *ret, struct err *e)
 {
-	struct bench_home h = {.cli = c};
+	struct bench_home h = {.cli = c, .lanes = ret->lanes};
 	int rc = 0;
 
 	if (cli_value(c, "url"))

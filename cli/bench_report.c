@@ -111,6 +111,13 @@ void report_print(const struct cli *c, const json_t *out)
 	v = json_object_get(out, "rows");
 	if (v)
 		printf("%-22s %lld\n", "committed rows", (long long)json_integer_value(v));
+	v = json_object_get(out, "idle_tasks_per_s");
+	if (v)
+		printf("%-22s %.0f/s  (now %.0f %% of it)\n", "in the idle system", json_number_value(v),
+		       json_number_value(json_object_get(out, "of_idle_percent")));
+	v = json_object_get(out, "all_lanes_tasks_per_s");
+	if (v)
+		printf("%-22s %.0f/s\n", "all lanes in turn", json_number_value(v));
 	printf("%-22s %lld", "errors", (long long)json_integer_value(json_object_get(out, "errors")));
 	v = json_object_get(out, "error");
 	printf("%s%s\n", v ? "  first: " : "", v ? json_string_value(v) : "");
@@ -120,10 +127,13 @@ void report_print(const struct cli *c, const json_t *out)
 	                       ? "submit to PubAck"
 	                       : "submit to stored row",
 	              "");
+	print_latency(out, "  in the idle system", "idle_");
+	print_latency(out, "  all lanes in turn", "all_lanes_");
 	if (latency)
 		print_latency(out, "run.echo to result", "run_");
 	print_parts("CPU a task, µs", json_object_get(out, "cpu_us_per_task"), "µs");
 	print_parts("memory, MiB", json_object_get(out, "rss_mib"), "MiB");
+	print_parts("  in the idle system", json_object_get(out, "rss_mib_idle"), "MiB");
 	print_parts("  after 10,000 tasks", json_object_get(out, "rss_mib_at_10000"), "MiB");
 	v = json_object_get(out, "fsync_us");
 	if (v)

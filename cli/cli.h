@@ -68,6 +68,7 @@ extern const struct cli_command commands_node[];   /* node.c */
 extern const struct cli_command commands_doctor[]; /* doctor.c */
 extern const struct cli_command commands_decode[]; /* decode.c */
 extern const struct cli_command commands_bench[];  /* bench.c */
+extern const struct cli_command commands_bench_load[]; /* bench_load.c */
 
 /* Global flags, environment and file; filled by common/config. */
 struct cli_config {

@@ -150,6 +150,7 @@ def test_one_at_a_time_for_each_key_and_no_other_key_waits_for_it(system):
 
 def test_both_limits_and_strange_keys(system):
     limit(system, "sleep", key_concurrency=2, concurrency=5)
+    limited(system, "sleep")
     keys = ["ä" * 40, "x" * 200, "a.b > *", "1"]
     for n, key in enumerate(keys):
         submit_many(system, "sleep", f"both-{n}-", 12, "30ms", **{"Task-Project": key})
