@@ -30,8 +30,10 @@ static char *write_handlers(const struct bench_home *h, struct err *e)
 	char *path = xasprintf("%s/lanes.yaml", h->dir);
 	FILE *f = fopen(path, "we");
 
+	if (f)
+		fprintf(f, "handlers:\n  - type: echo\n");
 	for (size_t i = 0; f && i < h->lanes; i++)
-		fprintf(f, "%s  - type: lane%zu\n    kind: echo\n", i ? "" : "handlers:\n", i);
+		fprintf(f, "  - type: lane%zu\n    kind: echo\n", i);
 	if (!f || fclose(f) != 0) {
 		err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
 		free(path);

@@ -65,3 +65,23 @@ def test_a_directory_that_was_there_stays(system, tmp_path):
     figures, = system.cli_json("bench", "submit", "--dir", tmp_path, "--count", "100", "--nodes", "1", timeout=120)
     assert figures["errors"] == 0 and (tmp_path / "mine").read_text() == "x"
     assert system.cli("dev", "status", "--dir", tmp_path, check=False).returncode == 3
+
+
+def test_backlog(system):
+    figures, = system.cli_json("bench", "backlog", "--dir", system.dir, "--backlog", "2000", "--count", "500", "--rate", "100",
+                               "--duration", "1s", timeout=200)
+    assert {"tasks_per_s", "p50_ms", "p99_ms", "errors", "idle_tasks_per_s", "idle_p50_ms", "rss_mib", "rss_mib_idle",
+            "cpu_us_per_task", "of_idle_percent"} <= figures.keys()
+    assert figures["errors"] == 0 and figures["backlog"] == 2000
+    # What runs on is left as it was found.
+    until(lambda: system.nats.stream_state("LANE_backlog")["messages"] == 0, 30, "the lane is purged")
+    until(lambda: not system.cli_json("lane", "show", "backlog")[0]["paused"], 10, "and resumed")
+
+
+def test_lanes(tmp_path, system):
+    figures, = system.cli_json("bench", "lanes", "--dir", tmp_path / "lanes", "--lanes", "12", "--count", "500", "--rate", "100",
+                               "--duration", "1s", "--nodes", "1", timeout=200)
+    assert figures["errors"] == 0 and figures["lanes"] == 12 and figures["all_lanes_tasks_per_s"] > 0
+    assert figures["tasks_per_s"] > 0 and figures["idle_p50_ms"] > 0
+    done = system.cli("bench", "lanes", "--dir", system.dir, check=False)
+    assert done.returncode == 2 and "its own" in done.err
