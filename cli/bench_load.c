@@ -126,9 +126,9 @@ static int measure_beside(struct bench_home *h, const struct load_options *o, js
 	json_object_set_new(out, "cpu_us_per_task", usage_cpu_json(&before, &after, tasks));
 	json_object_set_new(out, "rss_mib", usage_rss_json(&after));
 	if (idle > 0)
-		json_object_set_new(out, "of_idle_percent",
-							json_real(round(100 * json_number_value(json_object_get(out, "tasks_per_s")) /
-											idle)));
+		json_object_set_new(
+			out, "of_idle_percent",
+			json_real(round(100 * json_number_value(json_object_get(out, "tasks_per_s")) / idle)));
 	if (h->dir)
 		json_object_set_new(out, "fsync_us", json_real(round(bench_fsync_us(h->dir))));
 	return 0;
@@ -164,7 +164,8 @@ static int await_rest(struct cli *c, struct err *e)
 			continue;
 		}
 		if (clock_mono_ms() > until_ms)
-			return err_set(e, ERR_TIMEOUT, "%lld messages are still in %s", (long long)n, streams[i]);
+			return err_set(e, ERR_TIMEOUT, "%lld messages are still in %s", (long long)n,
+						   streams[i]);
 		if (clock_mono_ms() - said_ms > 2000) {
 			said_ms = clock_mono_ms();
 			cli_say(c, "bench: %lld messages are still in %s", (long long)n, streams[i]);
@@ -180,7 +181,8 @@ static int await_rest(struct cli *c, struct err *e)
 static int tell_lane(struct cli *c, const char *verb, struct err *e)
 {
 	CLEANUP(free_ptr) char *subject = xasprintf("api.lane.%s", verb);
-	json_t *request = json_pack("{s:s, s:s}", "name", BACKLOG_TYPE, "by", "millrace bench"), *answer;
+	json_t *request = json_pack("{s:s, s:s}", "name", BACKLOG_TYPE, "by", "millrace bench"),
+		   *answer;
 	int rc = cli_call(c, subject, request, &answer, e);
 
 	json_decref(request);
@@ -223,7 +225,8 @@ static int measure_backlog(struct bench_home *h, const struct load_options *o, j
 	if (rc == 0)
 		rc = measure_beside(h, o, out, e);
 	/* A system that goes on is left as it was. */
-	if (!h->supervisor && (tell_lane(h->cli, "purge", &ignored) || tell_lane(h->cli, "resume", &ignored)))
+	if (!h->supervisor &&
+		(tell_lane(h->cli, "purge", &ignored) || tell_lane(h->cli, "resume", &ignored)))
 		cli_say(h->cli, "bench: lane " BACKLOG_TYPE " is still full or paused: %s", ignored.text);
 	return rc;
 }
@@ -317,10 +320,14 @@ static int bench_lanes(struct cli *c, int argc, char **argv)
 
 #define SMALL_FLAGS                                                                                \
 	{.name = "count", .value = "N", .help = "tasks of a run as fast as it goes (default 100000)"}, \
-	{.name = "rate", .value = "R", .help = "arrivals a second of a steady run (default 1000)"},    \
-	{.name = "duration", .value = "D", .help = "of a steady run (default 5s)"},                    \
-	{.name = "size", .value = "BYTES", .help = "of each body (default 200)"},                      \
-	{.name = "inflight", .value = "N", .help = "tasks under way at once (default 4096)"}
+		{.name = "rate",                                                                           \
+		 .value = "R",                                                                             \
+		 .help = "arrivals a second of a steady run (default 1000)"},                              \
+		{.name = "duration", .value = "D", .help = "of a steady run (default 5s)"},                \
+		{.name = "size", .value = "BYTES", .help = "of each body (default 200)"},                  \
+	{                                                                                              \
+		.name = "inflight", .value = "N", .help = "tasks under way at once (default 4096)"         \
+	}
 
 static const struct cli_flag backlog_flags[] = {
 	{.name = "backlog", .value = "N", .help = "tasks that wait (default 1000000)"},
@@ -342,13 +349,15 @@ const struct cli_command commands_bench_load[] = {
 	{.name = "bench backlog",
 	 .usage = "[--backlog N] [--count N] [--rate R] [--duration D] [--dir D | --url URL]",
 	 .help = "a small lane beside a million tasks that wait in another",
-	 .text = "Measures lane echo in an idle system (idle_*), lets N tasks wait on a paused lane, and measures again.\n",
+	 .text = "Measures lane echo in an idle system (idle_*), lets N tasks wait on a paused lane, "
+			 "and measures again.\n",
 	 .flags = backlog_flags,
 	 .run = bench_backlog},
 	{.name = "bench lanes",
 	 .usage = "[--lanes N] [--count N] [--rate R] [--duration D] [--dir D]",
 	 .help = "five hundred lanes, and a small one beside them",
-	 .text = "Measures lane echo in an idle system (idle_*), makes N lanes, measures tasks for all of them in turn\n"
+	 .text = "Measures lane echo in an idle system (idle_*), makes N lanes, measures tasks for all "
+			 "of them in turn\n"
 			 "(all_lanes_*), and lane echo again.\n",
 	 .flags = lanes_flags,
 	 .run = bench_lanes},

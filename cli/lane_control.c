@@ -46,19 +46,21 @@ const struct cli_command commands_lane_control[] = {
 	 "  millrace lane pause summarize --reason 'the model is being replaced'\n"
 	 "  millrace lane pause summarize--gpu --for 30m\n",
 	 pause_flags, 1, 1, run_pause},
-	{"lane resume", "LANE", "end its pause", "examples:\n  millrace lane resume summarize\n", NULL, 1,
-	 1, run_resume},
+	{"lane resume", "LANE", "end its pause", "examples:\n  millrace lane resume summarize\n", NULL,
+	 1, 1, run_resume},
 	{"lane limit", "LANE [--depth N] [--rate R] [--concurrency N] [--per-key N]",
 	 "limit what may wait and run",
 	 "Each value may be 'none'. What is not given stays as it is.\n\n"
 	 "examples:\n"
 	 "  millrace lane limit api_caller --rate 50               at most 50 begun a second\n"
 	 "  millrace lane limit summarize--gpu --concurrency 4     at most 4 at once\n"
-	 "  millrace lane limit render --per-key 1                 one at a time for each Task-Project\n"
+	 "  millrace lane limit render --per-key 1                 one at a time for each "
+	 "Task-Project\n"
 	 "  millrace lane limit render --per-key none --depth 10000\n",
 	 limit_flags, 1, 1, run_limit},
 	{"lane purge", "LANE [--yes]", "cancel all tasks that wait on it",
-	 "Each of them ends as cancelled, with its row and body kept. What runs is not touched, nor is what waits for\n"
+	 "Each of them ends as cancelled, with its row and body kept. What runs is not touched, nor is "
+	 "what waits for\n"
 	 "its time. Nodes take nothing of the lane until it is done.\n\n"
 	 "examples:\n"
 	 "  millrace lane purge thumbnails\n"
@@ -177,8 +179,8 @@ static int add_limit(const struct cli *c, const char *flag, const char *key, jso
 	if (str_eq(flag, "rate")) {
 		double rate = strtod(text, &end);
 		if (end == text || *end || !(rate > 0) || rate > 1e6)
-			return err_set(e, ERR_INVALID, "--rate: \"%s\" should be a number from 0 to 1000000, or none",
-						   text);
+			return err_set(e, ERR_INVALID,
+						   "--rate: \"%s\" should be a number from 0 to 1000000, or none", text);
 		json_object_set_new(request, key, json_real(rate));
 		return 0;
 	}

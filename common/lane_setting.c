@@ -99,7 +99,8 @@ int lane_setting_parse(const void *text, size_t len, struct lane_setting *ret, s
 		s.limit = take_number(j, "limit", INT64_MAX, &rc, e);
 		s.rate_per_s = take_rate(j, &rc, e);
 		s.concurrency = (unsigned)take_number(j, "concurrency", LANE_CONCURRENCY_MAX, &rc, e);
-		s.key_concurrency = (unsigned)take_number(j, "key_concurrency", LANE_CONCURRENCY_MAX, &rc, e);
+		s.key_concurrency =
+			(unsigned)take_number(j, "key_concurrency", LANE_CONCURRENCY_MAX, &rc, e);
 		take_purge(j, &s, &rc, e);
 	}
 	json_decref(j);

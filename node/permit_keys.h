@@ -16,9 +16,9 @@
 
 struct permit_key {
 	char name[PERMIT_KEY_MAX + 1];
-	unsigned busy;    /* run */
-	unsigned waiting; /* wait here for a place */
-	unsigned held;    /* places that the book gives us */
+	unsigned busy;        /* run */
+	unsigned waiting;     /* wait here for a place */
+	unsigned held;        /* places that the book gives us */
 	int64_t turn_wall_ns; /* those that were sent back come again until then */
 	UT_hash_handle hh;
 };

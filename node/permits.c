@@ -11,60 +11,17 @@
  * PERMITS_DEAD_MS); this node was stopped and struck out itself (what it
  * still runs is entered again at once, over the limit if need be); the broker
  * is away (nothing new is begun).
- *
- * A place of a key is asked for when its task is here. Up to a quarter of the
- * slots may wait here for one; a waiting task takes the place of one that
- * ends without a word to anybody. The rest is returned to the router, with
- * its turn as Retry-After.
  */
-#include "node/permits.h"
-
 #include <stdio.h>
 #include <utlist.h>
 
 #include "common/log.h"
-#include "node/permit_keys.h"
-#include "node/running.h"
+#include "node/permits_internal.h"
 
-#define RELEASE_MS 50     /* what nobody needs is kept for so long, in case */
-#define RETRY_MS 1000     /* after a write that failed */
-#define WAIT_MOST_MS 5000 /* a task waits here for its key's place at most */
+#define RELEASE_MS 50 /* what nobody needs is kept for so long, in case */
+#define RETRY_MS 1000 /* after a write that failed */
 #define TOKENS_KEEP_MS 200
 #define LOOK_AGAIN_MS 200 /* while it is busy anyway */
-
-struct seen {
-	char *holder;
-	json_int_t beat;
-	int64_t mono_ms;
-	UT_hash_handle hh;
-};
-
-struct permits {
-	struct node *node;
-	char lane[LANE_MAX + 1];
-	struct lane_setting set;
-	struct permit_rules rules;
-	struct kv_watch *watch;
-	json_t *book, *next; /* as it is; as it is being written */
-	uint64_t revision;
-	bool known, writing, reading, again, due_beat;
-	struct seen *seen;
-	unsigned need, held; /* places of the lane: wished for, given */
-	unsigned running, asked;
-	unsigned tokens, tokens_wanted, tokens_coming;
-	unsigned tokens_back, tokens_returned; /* not used in their time; of them with the write under way */
-	int64_t tokens_until_ms;
-	struct permit_keys keys;
-	struct run *waiting; /* oldest first */
-	unsigned nwaiting;
-	bool serving, left; /* a run ended while those that wait are gone through */
-	bool looking;
-	int64_t looked_ms;
-	struct timeout beat, token, release, retry, look;
-	struct permits *prev, *next_of_all; /* in the puller's list */
-};
-
-static void settle(struct permits *pm);
 
 bool permits_active(const struct permits *pm)
 {
@@ -110,87 +67,6 @@ static bool is_dead(void *data, const char *holder)
 	return s && clock_mono_ms() - s->mono_ms > PERMITS_DEAD_MS;
 }
 
-/* ---- tasks that wait for a place of their key ---- */
-
-static void stop_waiting(struct permits *pm, struct run *r)
-{
-	DL_DELETE(pm->waiting, r);
-	r->place = RUN_NOWHERE;
-	r->permit_key->waiting--;
-	pm->nwaiting--;
-}
-
-static void go(struct permits *pm, struct run *r)
-{
-	stop_waiting(pm, r);
-	r->permit_key->busy++;
-	run_start(r);
-}
-
-static void send_back(struct permits *pm, struct run *r)
-{
-	struct permit_key *k = r->permit_key;
-	int64_t wall_ns = clock_wall_ns();
-	int64_t turn_ns = permit_key_turn_ns(&pm->keys, k, pm->set.key_concurrency, wall_ns);
-
-	r->permit_key = NULL;
-	run_return(r, "limit", "as many tasks of its project run as its lane allows", turn_ns);
-}
-
-/* How many may wait that are known to find no place. */
-static unsigned wait_most(const struct permits *pm)
-{
-	unsigned places = pm->node->slots.total;
-
-	if (pm->set.concurrency)
-		places = MIN_OF(places, pm->set.concurrency);
-	return places < 2 ? 0 : MAX_OF(places / 4, 1);
-}
-
-static unsigned places_left(const struct permits *pm, const struct permit_key *k)
-{
-	unsigned others = permit_book_others(pm->book, pm->node->instance, k->name);
-	unsigned mine = MAX_OF(k->held, k->busy), limit = pm->set.key_concurrency;
-
-	return limit > others + mine ? limit - others - mine : 0;
-}
-
-/* Who has a place starts; of those that have none only so many stay. */
-static void go_through_waiting(struct permits *pm)
-{
-	unsigned stay = wait_most(pm);
-	int64_t now_ms = clock_mono_ms();
-	struct run *r, *tmp;
-
-	DL_FOREACH_SAFE (pm->waiting, r, tmp) {
-		struct permit_key *k = r->permit_key;
-		if (!pm->set.key_concurrency || k->busy < k->held) {
-			go(pm, r);
-		} else if (places_left(pm, k) > 0) {
-			continue; /* being asked for */
-		} else if (stay && now_ms - r->started_ms < WAIT_MOST_MS && !node_declines(pm->node)) {
-			stay--;
-		} else {
-			stop_waiting(pm, r);
-			send_back(pm, r);
-		}
-	}
-}
-
-/* After each change. What starts may end at once, and leave its place to the next. */
-static void serve_waiting(struct permits *pm)
-{
-	pm->left = true;
-	if (pm->serving)
-		return;
-	pm->serving = true;
-	while (pm->left) {
-		pm->left = false;
-		go_through_waiting(pm);
-	}
-	pm->serving = false;
-}
-
 /* ---- the book ---- */
 
 static void take_over(struct permits *pm)
@@ -206,7 +82,7 @@ static void take_over(struct permits *pm)
 		k->held = n > 0 ? (unsigned)n : 0;
 		permit_keys_drop(&pm->keys, k, clock_wall_ns());
 	}
-	serve_waiting(pm);
+	permits_serve_waiting(pm);
 	puller_wanted(pm->node->puller);
 }
 
@@ -240,12 +116,12 @@ static void on_entry(void *data, const struct kv_entry *entry)
 		set_book(pm, &book, entry->revision);
 	}
 	if (!pm->writing && !pm->reading)
-		settle(pm);
+		permits_settle(pm);
 }
 
 static void on_retry(struct timeout *t)
 {
-	settle(container_of(t, struct permits, retry));
+	permits_settle(container_of(t, struct permits, retry));
 }
 
 static void on_get(void *data, const struct kv_entry *entry, const struct err *e)
@@ -259,7 +135,7 @@ static void on_get(void *data, const struct kv_entry *entry, const struct err *e
 	}
 	json_t *book = parse(entry);
 	set_book(pm, &book, entry ? entry->revision : 0);
-	settle(pm);
+	permits_settle(pm);
 }
 
 static void read_it(struct permits *pm)
@@ -288,9 +164,8 @@ static void on_put(void *data, uint64_t revision, const struct err *e)
 	}
 	if (e) {
 		json_decref(next);
-		log_warn("a share of a lane's limit is not had; asking again",
-				 LOG_S("lane", pm->lane), LOG_S("error", e->text),
-				 LOG_I("retry_ms", RETRY_MS));
+		log_warn("a share of a lane's limit is not had; asking again", LOG_S("lane", pm->lane),
+				 LOG_S("error", e->text), LOG_I("retry_ms", RETRY_MS));
 		timeout_start(&pm->retry, RETRY_MS, on_retry);
 		return;
 	}
@@ -303,21 +178,20 @@ static void on_put(void *data, uint64_t revision, const struct err *e)
 	json_decref(next);
 	puller_wanted(pm->node->puller);
 	if (pm->again)
-		settle(pm);
+		permits_settle(pm);
 }
 
 /* ---- wishes ---- */
 
 static void on_token(struct timeout *t)
 {
-	settle(container_of(t, struct permits, token));
+	permits_settle(container_of(t, struct permits, token));
 }
 
 static size_t list_keys(struct permits *pm, struct permit_key_wish **ret)
 {
 	size_t n = 0;
-	struct permit_key_wish *list =
-		xcalloc(HASH_COUNT(pm->keys.all) + 1, sizeof(*list));
+	struct permit_key_wish *list = xcalloc(HASH_COUNT(pm->keys.all) + 1, sizeof(*list));
 
 	for (struct permit_key *k = pm->keys.all; k; k = k->hh.next) {
 		if (k->busy || k->waiting)
@@ -342,7 +216,7 @@ static void let_go(struct permits *pm, const json_t *next)
 	}
 }
 
-static void settle(struct permits *pm)
+void permits_settle(struct permits *pm)
 {
 	struct permit_key_wish *keys;
 	struct permit_grant g;
@@ -386,8 +260,8 @@ static void settle(struct permits *pm)
 	CLEANUP(free_ptr) char *text = json_dumps(next, JSON_COMPACT);
 	pm->next = next;
 	pm->writing = true;
-	if (kv_put(pm->node->bus, "limits", pm->lane, text, strlen(text), pm->revision,
-			   on_put, pm, &e)) {
+	if (kv_put(pm->node->bus, "limits", pm->lane, text, strlen(text), pm->revision, on_put, pm,
+			   &e)) {
 		pm->writing = false;
 		json_decref(TAKE(pm->next));
 		timeout_start(&pm->retry, RETRY_MS, on_retry);
@@ -400,7 +274,13 @@ static void on_release(struct timeout *t)
 
 	/* A plan gives back the tokens, too, that were for earlier. */
 	puller_wanted(pm->node->puller);
-	settle(pm);
+	permits_settle(pm);
+}
+
+void permits_release_later(struct permits *pm)
+{
+	if (!timeout_running(&pm->release))
+		timeout_start(&pm->release, RELEASE_MS, on_release);
 }
 
 static void on_beat(struct timeout *t)
@@ -408,10 +288,10 @@ static void on_beat(struct timeout *t)
 	struct permits *pm = container_of(t, struct permits, beat);
 
 	timeout_start(t, PERMITS_BEAT_MS, on_beat);
-	serve_waiting(pm); /* those that waited long enough go back */
+	permits_serve_waiting(pm); /* those that waited long enough go back */
 	look_at_holders(pm);
 	pm->due_beat = true;
-	settle(pm);
+	permits_settle(pm);
 }
 
 /* ---- for the puller ---- */
@@ -441,19 +321,16 @@ unsigned permits_plan(struct permits *pm, unsigned running, unsigned asked, unsi
 	if (pm->tokens > asked && clock_mono_ms() > pm->tokens_until_ms) {
 		pm->tokens_back += pm->tokens - asked;
 		pm->tokens = asked;
-		settle(pm);
+		permits_settle(pm);
 	}
 	pm->need = running + asked + wanted;
 	pm->tokens_wanted = asked + MIN_OF(wanted, permit_burst(pm->set.rate_per_s));
 	if (!pm->known)
 		return 0;
-	if (places_free(pm) < wanted ||
-		(wanted && !tokens_free(pm) && !timeout_running(&pm->token)))
-		settle(pm);
-	else if ((pm->set.concurrency && places_free(pm) > wanted) || pm->tokens > pm->tokens_wanted) {
-		if (!timeout_running(&pm->release))
-			timeout_start(&pm->release, RELEASE_MS, on_release);
-	}
+	if (places_free(pm) < wanted || (wanted && !tokens_free(pm) && !timeout_running(&pm->token)))
+		permits_settle(pm);
+	else if ((pm->set.concurrency && places_free(pm) > wanted) || pm->tokens > pm->tokens_wanted)
+		permits_release_later(pm);
 	return MIN_OF(places_free(pm), tokens_free(pm));
 }
 
@@ -515,59 +392,6 @@ bool permits_take(struct permits *pm, unsigned running)
 	return !pm->set.concurrency || running < pm->held;
 }
 
-bool permits_enter(struct permits *pm, struct run *r)
-{
-	char name[PERMIT_KEY_MAX + 1];
-
-	if (!pm->set.key_concurrency || !r->task.project || !r->task.project[0])
-		return true;
-	permit_key_name(r->task.project, name);
-	struct permit_key *k = permit_keys_get(&pm->keys, name);
-	r->permit_key = k;
-	if (!k->waiting && k->busy < k->held) {
-		k->busy++;
-		return true;
-	}
-	r->place = RUN_WAITING;
-	DL_APPEND(pm->waiting, r);
-	k->waiting++;
-	pm->nwaiting++;
-	if (places_left(pm, k) > 0)
-		settle(pm);
-	else
-		serve_waiting(pm);
-	return false;
-}
-
-void permits_enter_running(struct permits *pm, struct run *r)
-{
-	char name[PERMIT_KEY_MAX + 1];
-
-	if (r->permit_key || !r->task.project || !r->task.project[0])
-		return;
-	permit_key_name(r->task.project, name);
-	r->permit_key = permit_keys_get(&pm->keys, name);
-	r->permit_key->busy++;
-}
-
-void permits_leave(struct permits *pm, struct run *r)
-{
-	struct permit_key *k = TAKE(r->permit_key);
-
-	if (!k)
-		return;
-	k->busy--;
-	permit_keys_took(&pm->keys, MAX_OF(r->finished_wall_ns - r->started_wall_ns, 0));
-	if (k->waiting) {
-		serve_waiting(pm);
-		return;
-	}
-	if (permits_active(pm) && !timeout_running(&pm->release))
-		timeout_start(&pm->release, RELEASE_MS, on_release);
-	else if (!permits_active(pm))
-		permit_keys_drop(&pm->keys, k, INT64_MAX);
-}
-
 /* ---- life ---- */
 
 struct permits *permits_get(struct permits **all, struct node *n, const char *lane)
@@ -620,7 +444,7 @@ static void cease(struct permits *pm)
 		return;
 	pm->need = pm->tokens_wanted = 0;
 	timeout_stop(&pm->retry);
-	settle(pm);
+	permits_settle(pm);
 	be_quiet(pm);
 	pm->known = pm->again = false;
 	pm->held = pm->tokens = 0;
@@ -632,20 +456,13 @@ void permits_set(struct permits *pm, const struct lane_setting *set, unsigned ru
 	pm->running = running;
 	if (!lane_setting_metered(set)) {
 		cease(pm);
-		serve_waiting(pm);
+		permits_serve_waiting(pm);
 		return;
 	}
 	if (!pm->watch)
 		begin(pm);
-	serve_waiting(pm);
-	settle(pm);
-}
-
-void permits_stop(struct permits *pm)
-{
-	struct lane_setting nothing = {0};
-
-	permits_set(pm, &nothing, 0);
+	permits_serve_waiting(pm);
+	permits_settle(pm);
 }
 
 static void release(struct permits *pm)

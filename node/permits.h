@@ -17,7 +17,8 @@
 
 struct permits;
 
-/* Of all, which is the puller's list; limits nothing yet. It stays there, also when its lane goes. */
+/* Of all, which is the puller's list; limits nothing yet. It stays there, also when its lane goes.
+ */
 struct permits *permits_get(struct permits **all, struct node *n, const char *lane);
 /* Before the bus closes. */
 void permits_close_all(struct permits *all);
@@ -27,8 +28,6 @@ void permits_free_all(struct permits **all);
 void permits_set(struct permits *pm, const struct lane_setting *set, unsigned running);
 /* It limits something. */
 bool permits_active(const struct permits *pm);
-/* The lane is served no more: all is given back. */
-void permits_stop(struct permits *pm);
 
 /*
  * Before each plan: running and asked for as they stand, and how many more could be begun here now.

@@ -166,7 +166,8 @@ static int read_record(struct service_request *req, const ProtobufCMessageDescri
 	while (len > 0 && (body[len - 1] == '\n' || body[len - 1] == ' '))
 		len--;
 	if (len == 0 || body[0] == '{' || (type && strstr(type, "protobuf")))
-		return codec_decode(d, type ? type : CONTENT_JSON, len ? body : "{}", len ? len : 2, ret, e);
+		return codec_decode(d, type ? type : CONTENT_JSON, len ? body : "{}", len ? len : 2, ret,
+							e);
 	json_t *j = json_pack("{s:s%}", "name", body, len);
 	if (!j)
 		return err_set(e, ERR_INVALID, "name: it is no lane");

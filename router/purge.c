@@ -51,9 +51,9 @@ struct purge {
 	struct lane_entry *lane;
 	uint64_t upto;
 	struct purge_class class[CLASS_COUNT];
-	unsigned held;           /* tasks between delivery and ack */
-	uint64_t done, told;     /* tasks; those that the setting's count has */
-	int64_t last_mono_ms;    /* something came */
+	unsigned held;        /* tasks between delivery and ack */
+	uint64_t done, told;  /* tasks; those that the setting's count has */
+	int64_t last_mono_ms; /* something came */
 	bool looking, telling, counted, ended;
 	uint64_t telling_n;
 	struct purge *prev, *next; /* in router->purges */

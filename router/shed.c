@@ -112,8 +112,8 @@ struct shed *shed_new(struct router *r)
 	char labels[48];
 
 	s->router = r;
-	s->rule = (struct shed_rule){(double)r->config.shed_low / 100,
-								 (double)r->config.shed_normal / 100};
+	s->rule =
+		(struct shed_rule){(double)r->config.shed_low / 100, (double)r->config.shed_normal / 100};
 	s->metric = metric_gauge("millrace_router_shed_level",
 							 "Submissions refused: 0 none, 1 low, 2 low and normal.", NULL);
 	for (size_t i = 0; i < STREAMS; i++) {

@@ -20,23 +20,29 @@ static struct lane_setting parse(const char *text, int expect)
 
 static void everything_is_read(void **state UNUSED)
 {
-	struct lane_setting s = parse("{\"paused\":true,\"reason\":\"why\",\"until\":\"2026-01-02T03:04:05Z\","
-								  "\"limit\":7,\"rate_per_s\":2.5,\"concurrency\":3,"
-								  "\"key_concurrency\":1,\"by\":\"x\",\"purge\":{\"upto\":9,"
-								  "\"cancelled\":4,\"at\":\"2026-01-02T03:04:05Z\"}}",
-								  0);
+	struct lane_setting s =
+		parse("{\"paused\":true,\"reason\":\"why\",\"until\":\"2026-01-02T03:04:05Z\","
+			  "\"limit\":7,\"rate_per_s\":2.5,\"concurrency\":3,"
+			  "\"key_concurrency\":1,\"by\":\"x\",\"purge\":{\"upto\":9,"
+			  "\"cancelled\":4,\"at\":\"2026-01-02T03:04:05Z\"}}",
+			  0);
 
 	assert_true(s.paused);
 	assert_string_equal(s.reason, "why");
 	assert_true(s.until_wall_ns == INT64_C(1767323045) * NS_PER_S);
-	assert_true(s.limit == 7 && s.rate_per_s == 2.5 && s.concurrency == 3 && s.key_concurrency == 1);
+	assert_true(s.limit == 7 && s.rate_per_s == 2.5 && s.concurrency == 3 &&
+				s.key_concurrency == 1);
 	assert_true(s.purge_upto == 9 && s.purged == 4 && s.purged_wall_ns);
 }
 
 static void nothing_set_is_an_empty_setting(void **state UNUSED)
 {
-	static const char *const texts[] = {"", "{}", "{\"paused\":false}", "{\"limit\":null}",
-										"{\"concurrency\":0,\"rate_per_s\":0}", "{\"theirs\":[1]}"};
+	static const char *const texts[] = {"",
+										"{}",
+										"{\"paused\":false}",
+										"{\"limit\":null}",
+										"{\"concurrency\":0,\"rate_per_s\":0}",
+										"{\"theirs\":[1]}"};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct lane_setting s = parse(texts[i], 0);
@@ -48,11 +54,11 @@ static void nothing_set_is_an_empty_setting(void **state UNUSED)
 
 static void a_slip_in_one_key_does_not_undo_the_others(void **state UNUSED)
 {
-	static const char *const slips[] = {
-		"\"paused\":\"yes\"",         "\"until\":5",        "\"until\":\"soon\"",
-		"\"limit\":-1",               "\"limit\":\"many\"", "\"rate_per_s\":-0.5",
-		"\"rate_per_s\":1e9",         "\"rate_per_s\":\"x\"", "\"key_concurrency\":1.5",
-		"\"key_concurrency\":9999999"};
+	static const char *const slips[] = {"\"paused\":\"yes\"",      "\"until\":5",
+										"\"until\":\"soon\"",      "\"limit\":-1",
+										"\"limit\":\"many\"",      "\"rate_per_s\":-0.5",
+										"\"rate_per_s\":1e9",      "\"rate_per_s\":\"x\"",
+										"\"key_concurrency\":1.5", "\"key_concurrency\":9999999"};
 
 	for (size_t i = 0; i < ARRAY_LEN(slips); i++) {
 		char text[120];
@@ -84,8 +90,8 @@ static void a_pause_ends_at_its_time(void **state UNUSED)
 
 static void resuming_leaves_everything_else(void **state UNUSED)
 {
-	json_t *j = json_pack("{s:b, s:s, s:s, s:s, s:i, s:i}", "paused", 1, "reason", "r", "until", "u",
-						  "by", "b", "limit", 5, "theirs", 6);
+	json_t *j = json_pack("{s:b, s:s, s:s, s:s, s:i, s:i}", "paused", 1, "reason", "r", "until",
+						  "u", "by", "b", "limit", 5, "theirs", 6);
 
 	assert_true(lane_setting_resume(j));
 	assert_int_equal(json_object_size(j), 2);

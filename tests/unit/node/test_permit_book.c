@@ -39,10 +39,12 @@ static void places_are_what_others_leave(void **state UNUSED)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		char text[80];
-		snprintf(text, sizeof(text), "{\"holders\":{\"other\":{\"beat\":1,\"n\":%u}}}", rows[i].others);
+		snprintf(text, sizeof(text), "{\"holders\":{\"other\":{\"beat\":1,\"n\":%u}}}",
+				 rows[i].others);
 		json_t *book = book_of(text);
-		struct permit_grant g = settle(book, (struct permit_rules){.concurrency = 5},
-									   (struct permit_wish){.busy = rows[i].busy, .want = rows[i].want});
+		struct permit_grant g =
+			settle(book, (struct permit_rules){.concurrency = 5},
+				   (struct permit_wish){.busy = rows[i].busy, .want = rows[i].want});
 		assert_int_equal(g.n, rows[i].granted);
 		assert_int_equal(permit_book_held(book, "me"), rows[i].granted);
 		json_decref(book);
@@ -88,8 +90,10 @@ static void the_dead_leave_their_places(void **state UNUSED)
 
 static void each_key_has_its_own_places(void **state UNUSED)
 {
-	json_t *book = book_of("{\"holders\":{\"other\":{\"beat\":1,\"n\":0,\"keys\":{\"a\":2,\"b\":1}}}}");
-	struct permit_key_wish keys[] = {{"a", 0, 3, 9}, {"b", 0, 3, 9}, {"c", 0, 3, 9}, {"d", 3, 3, 9}};
+	json_t *book =
+		book_of("{\"holders\":{\"other\":{\"beat\":1,\"n\":0,\"keys\":{\"a\":2,\"b\":1}}}}");
+	struct permit_key_wish keys[] = {
+		{"a", 0, 3, 9}, {"b", 0, 3, 9}, {"c", 0, 3, 9}, {"d", 3, 3, 9}};
 	struct permit_grant g = settle(book, (struct permit_rules){.key_concurrency = 2},
 								   (struct permit_wish){.want = 7, .keys = keys, .nkeys = 4});
 
@@ -110,8 +114,9 @@ static void nonsense_counts_as_nothing(void **state UNUSED)
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		json_t *book = book_of(texts[i]);
-		struct permit_grant g = settle(book, (struct permit_rules){.concurrency = 2, .rate_per_s = 5},
-									   (struct permit_wish){.want = 2, .tokens = 1});
+		struct permit_grant g =
+			settle(book, (struct permit_rules){.concurrency = 2, .rate_per_s = 5},
+				   (struct permit_wish){.want = 2, .tokens = 1});
 		assert_int_equal(g.n, 2);
 		assert_int_equal(g.tokens, 1);
 		json_decref(book);
@@ -129,9 +134,10 @@ static void the_rate_holds_in_every_second(void **state UNUSED)
 		for (int ms = 0; ms < 5000; ms++) {
 			if (ms % 7 == 3 || ms % 11 == 5)
 				continue;
-			struct permit_grant g =
-				settle(book, (struct permit_rules){.rate_per_s = rates[r], .now_wall_ns = T0 + ms * NS_PER_MS},
-					   (struct permit_wish){.me = ms % 2 ? "a" : "b", .tokens = 40});
+			struct permit_grant g = settle(
+				book,
+				(struct permit_rules){.rate_per_s = rates[r], .now_wall_ns = T0 + ms * NS_PER_MS},
+				(struct permit_wish){.me = ms % 2 ? "a" : "b", .tokens = 40});
 			per_ms[ms] = g.tokens;
 			sum += g.tokens;
 			if (g.tokens < 40)
@@ -179,8 +185,10 @@ static void a_clock_that_was_years_ahead_is_not_waited_for(void **state UNUSED)
 {
 	json_t *book = book_of("{\"tat\":2767323045000000000}");
 
-	assert_int_equal(settle(book, (struct permit_rules){.rate_per_s = 1}, (struct permit_wish){.tokens = 1}).tokens,
-					 1);
+	assert_int_equal(
+		settle(book, (struct permit_rules){.rate_per_s = 1}, (struct permit_wish){.tokens = 1})
+			.tokens,
+		1);
 	json_decref(book);
 }
 
