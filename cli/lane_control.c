@@ -4,8 +4,6 @@
  * and answers with it. Fails: no router (5), no such lane to purge (3), a
  * purge that nobody confirmed (2), a value that is none (2).
  */
-#include <math.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -88,12 +86,17 @@ static const struct cli_column purged_columns[] = {
 /* Who asks, for the router's log. */
 static json_t *asker(void)
 {
-	const struct passwd *pw = getpwuid(geteuid());
+	uv_passwd_t who;
 	char host[65] = "";
+	json_t *j;
 
 	if (gethostname(host, sizeof(host) - 1) != 0)
 		host[0] = '\0';
-	return json_sprintf("%s@%s", pw ? pw->pw_name : "?", host);
+	if (uv_os_get_passwd(&who) != 0)
+		return json_sprintf("?@%s", host);
+	j = json_sprintf("%s@%s", who.username, host);
+	uv_os_free_passwd(&who);
+	return j;
 }
 
 static json_t *request_for(const char *lane)
