@@ -22,7 +22,7 @@
 #define LOOK_MS 200
 
 struct load_options {
-	int64_t backlog, lanes, count, size, inflight, rate, duration_ns;
+	int64_t backlog, lanes, count, size, inflight, rate, duration_ns, rest_ns;
 };
 
 static int read_options(const struct cli *c, struct load_options *o, struct err *e)
@@ -33,7 +33,7 @@ static int read_options(const struct cli *c, struct load_options *o, struct err 
 		cli_number(c, "size", 0, 1 << 20, &o->size, e) ||
 		cli_number(c, "inflight", 1, 60000, &o->inflight, e) ||
 		cli_number(c, "rate", 1, 1000000, &o->rate, e) ||
-		cli_duration(c, "duration", &o->duration_ns, e))
+		cli_duration(c, "duration", &o->duration_ns, e) || cli_duration(c, "rest", &o->rest_ns, e))
 		return e->code;
 	return 0;
 }
@@ -114,12 +114,27 @@ static int measure_idle(struct bench_home *h, const struct load_options *o, json
 	return 0;
 }
 
+/* What a burst leaves to do: ids in the broker's windows (30 s), the database's own housekeeping.
+ */
+static int rest(struct bench_home *h, const struct load_options *o, struct err *e)
+{
+	bool never = false;
+
+	cli_say(h->cli, "bench: the system rests");
+	if (cli_wait(h->cli, &never, o->rest_ns / NS_PER_MS, e) == ERR_CLOSED)
+		return e->code;
+	*e = (struct err){0};
+	return 0;
+}
+
 static int measure_beside(struct bench_home *h, const struct load_options *o, json_t *out,
 						  struct err *e)
 {
 	struct usage before, after;
 	double idle = json_number_value(json_object_get(out, "idle_tasks_per_s"));
 
+	if (rest(h, o, e))
+		return e->code;
 	usage_take(bench_home_components(h), &before);
 	if (measure_small(h, o, "", out, e))
 		return e->code;
@@ -304,6 +319,7 @@ static const struct load_options defaults = {
 	.inflight = 4096,
 	.rate = 1000,
 	.duration_ns = 5 * NS_PER_S,
+	.rest_ns = 40 * NS_PER_S,
 };
 
 static int bench_backlog(struct cli *c, int argc, char **argv)
@@ -320,16 +336,15 @@ static int bench_lanes(struct cli *c, int argc, char **argv)
 	return run(c, "lanes", 1, defaults, measure_lanes);
 }
 
-#define SMALL_FLAGS                                                                                \
+/* clang-format off */
+#define SMALL_FLAGS \
 	{.name = "count", .value = "N", .help = "tasks of a run as fast as it goes (default 100000)"}, \
-		{.name = "rate",                                                                           \
-		 .value = "R",                                                                             \
-		 .help = "arrivals a second of a steady run (default 1000)"},                              \
-		{.name = "duration", .value = "D", .help = "of a steady run (default 5s)"},                \
-		{.name = "size", .value = "BYTES", .help = "of each body (default 200)"},                  \
-	{                                                                                              \
-		.name = "inflight", .value = "N", .help = "tasks under way at once (default 4096)"         \
-	}
+	{.name = "rate", .value = "R", .help = "arrivals a second of a steady run (default 1000)"}, \
+	{.name = "duration", .value = "D", .help = "of a steady run (default 5s)"}, \
+	{.name = "size", .value = "BYTES", .help = "of each body (default 200)"}, \
+	{.name = "inflight", .value = "N", .help = "tasks under way at once (default 4096)"}, \
+	{.name = "rest", .value = "D", .help = "between the load and the measuring beside it (default 40s)"}
+/* clang-format on */
 
 static const struct cli_flag backlog_flags[] = {
 	{.name = "backlog", .value = "N", .help = "tasks that wait (default 1000000)"},

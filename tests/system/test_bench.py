@@ -69,7 +69,7 @@ def test_a_directory_that_was_there_stays(system, tmp_path):
 
 def test_backlog(system):
     figures, = system.cli_json("bench", "backlog", "--dir", system.dir, "--backlog", "2000", "--count", "500", "--rate", "100",
-                               "--duration", "1s", timeout=200)
+                               "--duration", "1s", "--rest", "0", timeout=200)
     assert {"tasks_per_s", "p50_ms", "p99_ms", "errors", "idle_tasks_per_s", "idle_p50_ms", "rss_mib", "rss_mib_idle",
             "cpu_us_per_task", "of_idle_percent"} <= figures.keys()
     assert figures["errors"] == 0 and figures["backlog"] == 2000
@@ -80,7 +80,7 @@ def test_backlog(system):
 
 def test_lanes(tmp_path, system):
     figures, = system.cli_json("bench", "lanes", "--dir", tmp_path / "lanes", "--lanes", "12", "--count", "500", "--rate", "100",
-                               "--duration", "1s", "--nodes", "1", timeout=200)
+                               "--duration", "1s", "--rest", "0", "--nodes", "1", timeout=200)
     assert figures["errors"] == 0 and figures["lanes"] == 12 and figures["all_lanes_tasks_per_s"] > 0
     assert figures["tasks_per_s"] > 0 and figures["idle_p50_ms"] > 0
     done = system.cli("bench", "lanes", "--dir", system.dir, check=False)
