@@ -32,6 +32,10 @@ static const struct config_key keys[] = {
 	 "wait after the first failure; doubles after each further one"},
 	{"retry.max", CONFIG_DURATION, offsetof(struct router_config, backoff_max_ns), "60s",
 	 "longest such wait"},
+	{"schedule.max", CONFIG_INT, offsetof(struct router_config, schedules_max), "10000",
+	 "most schedules; one more is refused", NULL, 1, 1000000},
+	{"schedule.catch_up_max", CONFIG_INT, offsetof(struct router_config, catch_up_max), "100",
+	 "most missed ticks of a schedule that are made up for (--catch-up all)", NULL, 1, 1000},
 	{0},
 };
 

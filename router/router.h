@@ -50,6 +50,8 @@ struct router {
 	struct run *run;
 	struct directory *directory;
 	struct query *query;
+	struct schedules *schedules;
+	struct schedule_operation *schedule_operations;
 	struct service *service;
 	bool opened; /* the inbox is open: readiness was told */
 	bool draining;
