@@ -284,3 +284,17 @@ uint64_t task_execution_epoch(uint32_t router_epoch, uint64_t consumer_seq)
 {
 	return ((uint64_t)router_epoch << 32) + consumer_seq;
 }
+
+bool task_list_has(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; p && *p;) {
+		p += strspn(p, ", ");
+		size_t n = strcspn(p, ", ");
+		if (n == len && len > 0 && memcmp(p, word, n) == 0)
+			return true;
+		p += n;
+	}
+	return false;
+}

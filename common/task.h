@@ -85,6 +85,9 @@ MUST_CHECK int task_read_headers(const struct bus_header *headers, size_t n, str
 /* "high" "normal" "low" in any case, or 0–9 with 9 the highest (7–9 high, 3–6 normal, 0–2 low). */
 MUST_CHECK int task_priority_parse(const char *text, enum task_class *ret, struct err *e);
 
+/* Whether a comma-separated list (NULL: none) has that word. */
+bool task_list_has(const char *list, const char *word);
+
 /* Whether name is a header that only the router may set (Task-Attempt …, Outcome*, Nats-*). */
 bool task_header_reserved(const char *name);
 

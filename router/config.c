@@ -47,6 +47,7 @@ const struct config_program router_program = {
 		"Takes submitted tasks from TASKS and puts each on the lane of its type and requirements.",
 	.usage = "[options]",
 	.tables = tables,
+	.sections = "types",
 };
 
 int router_config_check(const struct router_config *c, struct err *e)

@@ -262,7 +262,11 @@ static void put(struct transit *t)
 
 void delay_put(struct transit *t, int64_t due_wall_ns)
 {
-	t->sub.due_wall_ns = due_wall_ns;
+	int64_t expires_ns = t->sub.expires_wall_ns;
+
+	/* What expires while it waits is looked at then: it ends in time, not when it would have been
+	 * due. */
+	t->sub.due_wall_ns = expires_ns ? MIN_OF(due_wall_ns, expires_ns) : due_wall_ns;
 	put(t);
 }
 

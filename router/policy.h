@@ -23,6 +23,9 @@ struct retry_rule {
  */
 MUST_CHECK int policy_backoff_parse(const char *text, struct retry_rule *rule, struct err *e);
 
+/* The FACTOR of it. */
+MUST_CHECK int policy_factor_parse(const char *text, double *ret, struct err *e);
+
 /* A number that is the same for the same task and attempt, for the jitter. */
 uint32_t policy_seed(const char *task_id, unsigned attempt);
 

@@ -25,6 +25,7 @@ struct router {
 	char instance[17]; /* differs at each start; first part of the ids of our batches */
 	struct decode_rules rules;
 	struct retry_rule retry;
+	struct types *types; /* what is configured by type; read before router_start */
 	struct stats stats;
 	struct header_list headers; /* of the message being published */
 
