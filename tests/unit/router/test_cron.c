@@ -115,7 +115,8 @@ static void every_counts_from_its_anchor(void **state UNUSED)
 {
 	static const struct {
 		int64_t after_s, tick_s;
-	} rows[] = {{0, 1090}, {999, 1090}, {1000, 1090}, {1089, 1090}, {1090, 1180}, {10000, 10000 + 0}};
+	} rows[] = {{0, 1090},    {999, 1090},  {1000, 1090},
+				{1089, 1090}, {1090, 1180}, {10000, 10000 + 0}};
 	struct zone utc = {0};
 	struct cron c;
 	struct err e;
