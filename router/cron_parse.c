@@ -222,10 +222,10 @@ int cron_parse(const char *text, struct cron *ret, struct err *e)
 		words[n++] = w;
 	}
 	if (n != FIELDS && n != FIELDS + 1)
-		return err_set(
-			e, ERR_INVALID,
-			"\"%.60s\" is no cron expression: five fields (minute hour day month weekday), six with "
-			"seconds first, or @hourly, @daily, @every 90s",
-			text);
+		return err_set(e, ERR_INVALID,
+					   "\"%.60s\" is no cron expression: five fields (minute hour day month "
+					   "weekday), six with "
+					   "seconds first, or @hourly, @daily, @every 90s",
+					   text);
 	return take_fields(n == FIELDS ? words : words + 1, ret, e);
 }
