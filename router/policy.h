@@ -57,8 +57,7 @@ struct policy_decision policy_after_failure(const struct retry_rule *rule,
 int64_t policy_deferral_ns(unsigned deferrals, uint32_t seed);
 
 #define BUCKET_S 10
-/* How long before its time a bucket is opened; nothing is put into a bucket that is nearer to its
- * end. */
+/* Nothing is put into a bucket that is nearer to its end. */
 #define BUCKET_LEAD_NS NS_PER_S
 /* The bucket of DELAYED for a task that is due then; never one that is past or about to be. */
 int64_t policy_bucket(int64_t due_wall_ns, int64_t now_wall_ns);

@@ -54,10 +54,13 @@ def late(system, prefix, wanted):
         return rows[0]["n"] == wanted
     until(look, 180, f"{wanted} of {prefix}", every=0.5)
     # The id ends with the moment that it was due, in microseconds.
-    rows = system.sql(f"""select percentile_disc(array[0.5, 0.95, 0.99, 1]) within group (order by late) as late from
-        (select extract(epoch from started_at) * 1e3 - split_part(id, '-', 3)::float8 / 1e3 as late
-         from millrace.tasks where id like '{prefix}%') t""")
-    return dict(zip(("p50", "p95", "p99", "max"), (round(v) for v in rows[0]["late"])))
+    found = {}
+    for what in ("queued", "started"):
+        rows = system.sql(f"""select percentile_disc(array[0.5, 0.95, 0.99, 1]) within group (order by late) as late from
+            (select extract(epoch from {what}_at) * 1e3 - split_part(id, '-', 3)::float8 / 1e3 as late
+             from millrace.tasks where id like '{prefix}%') t""")
+        found[what] = dict(zip(("p50", "p95", "p99", "max"), (round(v) for v in rows[0]["late"])))
+    return found
 
 
 def main():
