@@ -35,6 +35,7 @@ struct entry {
 	int64_t patience_ms;
 	struct timeout timeout;
 	struct tick *tick; /* under way */
+	uint64_t listing;  /* the last one that told it */
 	bool waiting, gone;
 	struct entry *prev, *next; /* in waiting; or, gone, in gone */
 	UT_hash_handle hh;
@@ -49,6 +50,7 @@ struct schedules {
 	struct timeout zones_day;
 	unsigned under_way;
 	int64_t spread_ms;
+	uint64_t listing;
 	bool ticking;
 };
 
@@ -167,13 +169,27 @@ static struct entry *add_entry(struct schedules *ss, const char *name)
 	return s;
 }
 
+/* What vanished while the watch was down. */
+static void forget_unlisted(struct schedules *ss)
+{
+	struct entry *s, *tmp;
+
+	HASH_ITER (hh, ss->all, s, tmp) {
+		if (s->listing != ss->listing)
+			remove_entry(s);
+	}
+	ss->listing++;
+}
+
 static void on_entry(void *data, const struct kv_entry *entry)
 {
 	struct schedules *ss = data;
 	struct entry *s;
 
-	if (!entry->key)
+	if (!entry->key) {
+		forget_unlisted(ss);
 		return;
+	}
 	if (!token_ok(entry->key, strlen(entry->key))) {
 		log_warn("a key of bucket schedules is no name, ignored", LOG_S("key", entry->key));
 		return;
@@ -191,6 +207,7 @@ static void on_entry(void *data, const struct kv_entry *entry)
 	}
 	if (!s)
 		s = add_entry(ss, entry->key);
+	s->listing = ss->listing;
 	if (entry->revision > s->revision)
 		adopt(s, entry);
 }
