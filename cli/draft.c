@@ -124,3 +124,13 @@ int draft_at(struct draft *d, const char *text, struct err *e)
 		return ERR_INVALID;
 	return draft_add(d, H_TASK_AT, text, e);
 }
+
+int draft_expires(struct draft *d, const char *text, struct err *e)
+{
+	struct bus_header h = {H_TASK_EXPIRES, text};
+	struct task t;
+
+	if (task_read_headers(&h, 1, &t, e))
+		return ERR_INVALID;
+	return draft_add(d, H_TASK_EXPIRES, text, e);
+}

@@ -32,6 +32,8 @@ MUST_CHECK int draft_requires(struct draft *d, const char *text, struct err *e);
 /* name is H_TASK_TIMEOUT or H_TASK_DELAY. */
 MUST_CHECK int draft_duration(struct draft *d, const char *name, const char *text, struct err *e);
 MUST_CHECK int draft_at(struct draft *d, const char *text, struct err *e);
+/* A moment or a duration. */
+MUST_CHECK int draft_expires(struct draft *d, const char *text, struct err *e);
 
 /*
  * One line of a batch: a TaskSpec as JSON, with the keys that the router knows. Checks what can be

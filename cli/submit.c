@@ -29,6 +29,8 @@ static const struct cli_flag flags[] = {
 	{"attempts", 0, "N", "attempts in all, the first included (4)"},
 	{"delay", 0, "D", "not before this time has passed"},
 	{"at", 0, "T", "not before this moment (RFC 3339)"},
+	{"expires", 0, "T", "not begun after this moment, or so long after the submission: dead instead"},
+	{"backoff", 0, "B", "wait before a retry: BASE[,FACTOR[,MAX]], such as 1s,2,60s"},
 	{"id", 0, "ID", "the task's id; the same id twice is one task"},
 	{"project", 0, "S", "a word to find it by"},
 	{"header", 'H', "K:V", "a header for the handler; may be repeated"},
@@ -50,6 +52,7 @@ const struct cli_command commands_submit[] = {
 	 "  date | millrace submit stats - --priority high\n"
 	 "  millrace submit summarize -d 'a text' --requires gpu --timeout 2m --attempts 2\n"
 	 "  millrace submit report -d x --at 2030-01-02T03:04:05Z --id report-42\n"
+	 "  millrace submit quote -d EUR --expires 30s            too late is dead, reason expired\n"
 	 "  millrace submit --batch tasks.ndjson > ids            "
 	 "{\"type\":\"echo\",\"payload\":\"a\"} a line\n"
 	 "  millrace submit echo --batch -                        lines without a type are echo's\n",
@@ -103,7 +106,7 @@ static int read_body(const char *path, struct buf *out, struct err *e)
 	return rc ? err_wrap(e, "%s", path) : 0;
 }
 
-static int body(struct cli *c, int argc, char **argv, struct buf *out, struct err *e)
+int submit_body(const struct cli *c, int argc, char **argv, struct buf *out, struct err *e)
 {
 	const char *data = cli_value(c, "data");
 	const char *file = cli_value(c, "file");
@@ -122,8 +125,7 @@ static int body(struct cli *c, int argc, char **argv, struct buf *out, struct er
 	return 0;
 }
 
-/* The flags that are a header each. */
-static int add_flags(const struct cli *c, struct draft *d, struct err *e)
+int submit_headers(const struct cli *c, struct draft *d, struct err *e)
 {
 	const char *v;
 	int64_t attempts = 0;
@@ -140,6 +142,10 @@ static int add_flags(const struct cli *c, struct draft *d, struct err *e)
 		return err_wrap(e, "--delay");
 	if ((v = cli_value(c, "at")) && draft_at(d, v, e))
 		return err_wrap(e, "--at");
+	if ((v = cli_value(c, "expires")) && draft_expires(d, v, e))
+		return err_wrap(e, "--expires");
+	if ((v = cli_value(c, "backoff")) && draft_add(d, H_TASK_BACKOFF, v, e))
+		return e->code;
 	if (cli_number(c, "attempts", 1, ATTEMPTS_MAX, &attempts, e))
 		return ERR_INVALID;
 	if ((v = cli_value(c, "attempts")) && draft_add(d, H_TASK_ATTEMPTS, v, e))
@@ -167,7 +173,7 @@ static int make_draft(const struct cli *c, const char *type, struct draft *d, st
 		return ERR_INVALID;
 	if (draft_id(d, given ? given : id, e))
 		return err_wrap(e, "--id");
-	return add_flags(c, d, e);
+	return submit_headers(c, d, e);
 }
 
 static int explain(const struct cli *c, const struct draft *d, struct err *e)
@@ -289,7 +295,7 @@ static int run(struct cli *c, int argc, char **argv)
 		return run_batch(c, argc, argv);
 	if (argc == 0)
 		return cli_usage(c, "which type?");
-	if (make_draft(c, argv[0], &d, &e) || body(c, argc, argv, &data, &e))
+	if (make_draft(c, argv[0], &d, &e) || submit_body(c, argc, argv, &data, &e))
 		code = cli_fail(c, &e);
 	else
 		code = submit_one(c, &d, &data);

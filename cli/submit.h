@@ -2,10 +2,16 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "cli/draft.h"
 
 /* Added to a body by headers at most; the server's limit less this is the largest body. */
 #define HEADER_ROOM_BYTES (64 * 1024)
 size_t submit_body_limit(const struct cli *c);
+/* The body, by --data, --file or a last "-"; argv[0] is the type. */
+MUST_CHECK int submit_body(const struct cli *c, int argc, char **argv, struct buf *out,
+						   struct err *e);
+/* The flags that are a header each, into d, which has its type. */
+MUST_CHECK int submit_headers(const struct cli *c, struct draft *d, struct err *e);
 
 /* ---- submit_wait.c: for the outcome of one task ---- */
 

@@ -37,6 +37,7 @@ enum field {
 	F_SUBMITTED,
 	F_SEQUENCE,
 	F_DUE,
+	F_AVOID,
 	F_CONTENT_TYPE,
 	F_MSG_ID,
 };
@@ -69,6 +70,7 @@ static const struct known table[] = {
 	KNOWN(H_TASK_SUBMITTED, F_SUBMITTED),
 	KNOWN(H_TASK_SEQUENCE, F_SEQUENCE),
 	KNOWN(H_TASK_DUE, F_DUE),
+	KNOWN(H_TASK_AVOID, F_AVOID),
 	KNOWN(H_CONTENT_TYPE, F_CONTENT_TYPE),
 	KNOWN(H_MSG_ID, F_MSG_ID),
 };
@@ -133,6 +135,21 @@ static int read_timeout(const char *value, int64_t *ret, struct err *e)
 	return 0;
 }
 
+/* "2030-01-02T03:04:05Z" or "90s": only a moment has a T in it. */
+static int read_expires(const char *value, struct task *t, struct err *e)
+{
+	int64_t ns;
+
+	if (strpbrk(value, "Tt"))
+		return time_parse(value, &t->expires_wall_ns, e);
+	if (duration_parse(value, &ns, e))
+		return err_set(e, ERR_INVALID,
+					   "\"%.40s\" is neither a moment (2030-01-02T03:04:05Z) nor a duration (90s)",
+					   value);
+	t->expires_after_ns = MAX_OF(ns, 1);
+	return 0;
+}
+
 static int read_value(enum field field, const char *value, struct task *t, struct err *e)
 {
 	uint64_t n = 0;
@@ -165,7 +182,7 @@ static int read_value(enum field field, const char *value, struct task *t, struc
 	case F_OBJECT:
 		return read_text(value, OBJECT_MAX_BYTES, &t->object, e);
 	case F_EXPIRES:
-		return time_parse(value, &t->expires_wall_ns, e);
+		return read_expires(value, t, e);
 	case F_ATTEMPT:
 		rc = read_number(value, 1, UINT32_MAX, &n, e);
 		t->attempt = (unsigned)n;
@@ -183,6 +200,9 @@ static int read_value(enum field field, const char *value, struct task *t, struc
 		return read_number(value, 0, UINT64_MAX, &t->sequence, e);
 	case F_DUE:
 		return time_parse(value, &t->due_wall_ns, e);
+	case F_AVOID:
+		t->avoid = *value ? value : NULL;
+		return 0;
 	case F_CONTENT_TYPE:
 		return read_text(value, TEXT_MAX_BYTES, &t->content_type, e);
 	case F_MSG_ID:
@@ -216,6 +236,8 @@ int task_read_headers(const struct bus_header *headers, size_t n, struct task *r
 			return ERR_INVALID;
 		}
 	}
+	if (t.expires_after_ns && t.submitted_wall_ns)
+		t.expires_wall_ns = t.submitted_wall_ns + t.expires_after_ns;
 	*ret = t;
 	return 0;
 }
@@ -238,7 +260,7 @@ bool task_header_reserved(const char *name)
 {
 	static const char *const ours[] = {
 		H_TASK_ATTEMPT,   H_TASK_EPOCH,    H_TASK_FLOW, H_TASK_REPLY_TO,
-		H_TASK_SUBMITTED, H_TASK_SEQUENCE, H_TASK_DUE,
+		H_TASK_SUBMITTED, H_TASK_SEQUENCE, H_TASK_DUE,	   H_TASK_AVOID,
 	};
 
 	switch (name[0] | 0x20) {
@@ -261,4 +283,18 @@ bool task_header_reserved(const char *name)
 uint64_t task_execution_epoch(uint32_t router_epoch, uint64_t consumer_seq)
 {
 	return ((uint64_t)router_epoch << 32) + consumer_seq;
+}
+
+bool task_list_has(const char *list, const char *word)
+{
+	size_t len = strlen(word);
+
+	for (const char *p = list; p && *p;) {
+		p += strspn(p, ", ");
+		size_t n = strcspn(p, ", ");
+		if (n == len && len > 0 && memcmp(p, word, n) == 0)
+			return true;
+		p += n;
+	}
+	return false;
 }

@@ -23,7 +23,7 @@
 #define H_TASK_PROJECT "Task-Project"
 #define H_TASK_META "Task-Meta"
 #define H_TASK_OBJECT "Task-Object"
-#define H_TASK_EXPIRES "Task-Expires"
+#define H_TASK_EXPIRES "Task-Expires" /* RFC 3339, or a duration from Task-Submitted-At on */
 /* Set by the router alone; stripped from what a publisher sends. */
 #define H_TASK_ATTEMPT "Task-Attempt"
 #define H_TASK_EPOCH "Task-Epoch"
@@ -32,6 +32,7 @@
 #define H_TASK_SUBMITTED "Task-Submitted-At" /* RFC 3339: when TASKS stored it */
 #define H_TASK_SEQUENCE "Task-Sequence"      /* its sequence in TASKS */
 #define H_TASK_DUE "Task-Due"                /* on DELAYED: RFC 3339 */
+#define H_TASK_AVOID "Task-Avoid-Nodes"      /* comma-separated: they failed it; others go first */
 /* On events.act and DEAD: how an attempt ended. Stripped before a retry. */
 #define H_OUTCOME "Outcome"                  /* failed | returned */
 #define H_OUTCOME_REASON "Outcome-Reason"    /* error timeout crash no-responders no-handler deliveries limit invalid; shed, expired, purged by the router */
@@ -57,12 +58,14 @@ struct task {
 	const char *reply_to;
 	const char *object;
 	const char *msg_id;
+	const char *avoid; /* nodes; NULL: none */
 	enum task_class priority;  /* CLASS_NORMAL where absent */
 	int64_t timeout_ns;
 	int64_t delay_ns;
 	int64_t at_wall_ns;
 	int64_t wait_ns;
-	int64_t expires_wall_ns;
+	int64_t expires_wall_ns; /* 0 also while it is a duration and the submission's time is not known */
+	int64_t expires_after_ns; /* of the submission; 0: a moment was told */
 	int64_t submitted_wall_ns;
 	int64_t due_wall_ns;
 	uint64_t sequence;
@@ -81,6 +84,9 @@ MUST_CHECK int task_read_headers(const struct bus_header *headers, size_t n, str
 
 /* "high" "normal" "low" in any case, or 0–9 with 9 the highest (7–9 high, 3–6 normal, 0–2 low). */
 MUST_CHECK int task_priority_parse(const char *text, enum task_class *ret, struct err *e);
+
+/* Whether a comma-separated list (NULL: none) has that word. */
+bool task_list_has(const char *list, const char *word);
 
 /* Whether name is a header that only the router may set (Task-Attempt …, Outcome*, Nats-*). */
 bool task_header_reserved(const char *name);

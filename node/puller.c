@@ -16,6 +16,7 @@
 #include "node/puller_internal.h"
 
 #include "common/log.h"
+#include "node/avoid.h"
 #include "node/permits.h"
 #include "node/run.h"
 
@@ -174,6 +175,7 @@ void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 	struct pull_source *s = source_of(c);
 	struct pull_group *g = &p->groups[c->lane->group];
 	bool credited = s->credits > 0;
+	int64_t delay_ms;
 
 	if (credited) {
 		s->credits--;
@@ -192,6 +194,14 @@ void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 		slots_decline(&p->node->slots, credited);
 		metric_add(p->declined, 1);
 		js_nak(p->node->bus, bus_msg_reply(*m), hand_back_delay_ms(c, s, meta->delivered));
+		return;
+	}
+	if (avoid_hands_back(bus_msg_header(*m, H_TASK_AVOID), p->node->config->name, meta->delivered,
+						 &delay_ms)) {
+		slots_decline(&p->node->slots, credited);
+		metric_add(p->avoided, 1);
+		js_nak(p->node->bus, bus_msg_reply(*m), delay_ms);
+		puller_wanted(p);
 		return;
 	}
 	/* Asked for before the lane was closed or limited. By then everybody's long polls are over. */
@@ -390,6 +400,8 @@ struct puller *puller_open(struct node *n)
 		metric_counter("millrace_node_pulls_total", "Pull requests sent.", "kind=\"no_wait\"");
 	p->declined = metric_counter("millrace_node_declined_total",
 								 "Deliveries handed back: asked for before a drain, a pause or a limit.", NULL);
+	p->avoided = metric_counter("millrace_node_avoided_total",
+								"Retries left to other nodes, as this one failed them.", NULL);
 	timeout_init(&p->sweep, bus_timeouts(n->bus));
 	timeout_start(&p->sweep, PULL_SWEEP_MS, on_sweep);
 	p->hook = (struct bus_hook){.on_up = on_up, .on_down = on_down};

@@ -32,7 +32,7 @@ struct puller {
 	bool planned, unreachable, closed;
 	struct timeout sweep;
 	struct bus_hook hook;
-	struct metric *asked_parked, *asked_now, *declined;
+	struct metric *asked_parked, *asked_now, *declined, *avoided;
 };
 
 static inline struct pull_source *source_of(const struct puller_consumer *c)

@@ -270,7 +270,12 @@ void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
 		char *words = xasprintf("delivered %" PRIu64 " times without an outcome", r->deliveries);
 		refuse(r, "deliveries", true, words);
 	} else if (r->task.expires_wall_ns && r->task.expires_wall_ns <= r->started_wall_ns) {
-		refuse(r, "timeout", true, "expired before it was begun");
+		char when[32];
+		time_format(r->task.expires_wall_ns, when);
+		CLEANUP(free_ptr)
+		char *words =
+			xasprintf("it expired at %s, before attempt %u could begin", when, r->task.attempt);
+		refuse(r, "expired", true, words);
 	} else if (!l->permits || !permits_active(l->permits) || permits_enter(l->permits, r)) {
 		start(r);
 	}

@@ -17,6 +17,7 @@
 #include "router/dispatch.h"
 #include "router/feed.h"
 #include "router/inbox.h"
+#include "router/retry.h"
 
 #define BATCH 500
 #define EXPIRES_MS 5000
@@ -63,21 +64,6 @@ static void read_attempt(const struct arrival *a, const struct submission *s,
 		f->retry_after_ns = 0;
 }
 
-static struct retry_rule rule_of(const struct router *r, const struct arrival *a,
-								 const struct submission *s)
-{
-	struct retry_rule rule = r->retry;
-	const char *backoff = arrival_header(a, H_TASK_BACKOFF);
-	struct err e;
-
-	if (s->attempts)
-		rule.attempts = s->attempts;
-	if (backoff && policy_backoff_parse(backoff, &rule, &e))
-		log_warn("a task's backoff can't be read; the default holds", LOG_S("task", s->id),
-				 LOG_S("why", e.text));
-	return rule;
-}
-
 static void go_on(struct transit *t, int64_t due_wall_ns)
 {
 	t->sub.epoch++;
@@ -89,7 +75,7 @@ static void decide(struct transit *t, const struct arrival *a)
 {
 	struct router *r = t->router;
 	struct submission *s = &t->sub;
-	struct retry_rule rule = rule_of(r, a, s);
+	struct retry_rule rule = retry_rule_of(r, s);
 	struct failed_attempt f;
 	const char *error = arrival_header(a, H_OUTCOME_ERROR),
 			   *reason = arrival_header(a, H_OUTCOME_REASON);
@@ -102,6 +88,7 @@ static void decide(struct transit *t, const struct arrival *a)
 	case POLICY_RETRY:
 		metric_add(r->stats.retried, 1);
 		s->attempt++;
+		retry_avoid(r, s, arrival_header(a, H_OUTCOME_NODE));
 		go_on(t, due_ns);
 		return;
 	case POLICY_DEFER:

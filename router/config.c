@@ -36,6 +36,10 @@ static const struct config_key keys[] = {
 	 "TASKS, EVENTS or DELAYED so full (percent): low submissions are refused", NULL, 1, 101},
 	{"shed.normal", CONFIG_INT, offsetof(struct router_config, shed_normal), "90",
 	 "so full: normal ones too; 101 in either is never", NULL, 1, 101},
+	{"schedule.max", CONFIG_INT, offsetof(struct router_config, schedules_max), "10000",
+	 "most schedules; one more is refused", NULL, 1, 1000000},
+	{"schedule.catch_up_max", CONFIG_INT, offsetof(struct router_config, catch_up_max), "100",
+	 "most missed ticks of a schedule that are made up for (--catch-up all)", NULL, 1, 1000},
 	{0},
 };
 
@@ -47,6 +51,7 @@ const struct config_program router_program = {
 		"Takes submitted tasks from TASKS and puts each on the lane of its type and requirements.",
 	.usage = "[options]",
 	.tables = tables,
+	.sections = "types",
 };
 
 int router_config_check(const struct router_config *c, struct err *e)

@@ -22,6 +22,8 @@ struct router_config {
 	int64_t backoff_base_ns;
 	int64_t backoff_max_ns;
 	int64_t shed_low, shed_normal; /* percent */
+	int64_t schedules_max;
+	int64_t catch_up_max;
 };
 
 extern const struct config_program router_program;

@@ -120,6 +120,8 @@ static void take_facts(const struct task *t, struct submission *s)
 	s->timeout_ns = t->timeout_ns;
 	s->wait_ns = t->wait_ns;
 	s->expires_wall_ns = t->expires_wall_ns;
+	if (t->expires_after_ns)
+		s->expires_wall_ns = s->submitted_wall_ns + t->expires_after_ns;
 	s->project = t->project;
 	s->content_type = t->content_type;
 }
@@ -291,14 +293,15 @@ int decode_returned(const struct arrival *a, struct submission *ret, struct err 
 	if (!t.id)
 		return err_set(e, ERR_INVALID, "header " H_TASK_ID " is missing");
 	snprintf(ret->id, sizeof(ret->id), "%s", t.id);
+	if (t.submitted_wall_ns)
+		ret->submitted_wall_ns = t.submitted_wall_ns;
 	take_facts(&t, ret);
+	ret->avoid = t.avoid;
 	ret->attempt = MAX_OF(t.attempt, 1u);
 	ret->epoch = MAX_OF(t.epoch, 1u);
 	ret->sequence = t.sequence;
 	ret->reply_to = t.reply_to;
 	ret->due_wall_ns = t.due_wall_ns;
-	if (t.submitted_wall_ns)
-		ret->submitted_wall_ns = t.submitted_wall_ns;
 	if (deferrals)
 		ret->deferrals = (unsigned)MIN_OF(strtoul(deferrals, NULL, 10), 1000ul);
 	return lane_of(a, &t, &ret->lane, e);

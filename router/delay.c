@@ -3,7 +3,7 @@
  * cost nothing here: it lies in DELAYED under the subject of its ten seconds,
  * and only a bucket that is due gets a consumer and memory.
  *
- * How a bucket is found: a second before it begins, by its message count; at
+ * How a bucket is found: some seconds before it begins, by its message count; at
  * once, where this router itself puts something into one that is due; and by
  * a sweep of past buckets, at the start and every minute, which picks up what
  * a router left behind that was killed. Nothing is put into a bucket that is
@@ -23,6 +23,9 @@
 #define PUT_DEADLINE_MS 5000 /* then the bucket is chosen anew: it may be past */
 #define SWEEP_MS 60000
 #define OPEN_MAX 32 /* buckets open at once */
+/* How long before its time a bucket is opened: a broker that is busy, with a million tasks in DELAYED,
+ * has taken over a second to hand out the first. */
+#define OPEN_LEAD_NS (3 * NS_PER_S)
 /* Above so many subjects a sweep asks for the last RECENT past buckets one by one instead of for
  * all. */
 #define SUBJECTS_MAX 10000
@@ -38,9 +41,10 @@ struct delay {
 
 static void on_sweep(struct timeout *t);
 
+/* The latest one that may be opened. */
 static int64_t now_bucket(void)
 {
-	return (clock_wall_ns() + BUCKET_LEAD_NS) / NS_PER_S / BUCKET_S;
+	return (clock_wall_ns() + OPEN_LEAD_NS) / NS_PER_S / BUCKET_S;
 }
 
 /* ---- out ---- */
@@ -142,12 +146,12 @@ static void ask_bucket(struct delay *d, int64_t number)
 		log_debug("a bucket was not looked at", LOG_S("subject", filter));
 }
 
-/* A second before each bucket begins. */
+/* Before each bucket begins. */
 static void on_tick(struct timeout *t)
 {
 	struct delay *d = container_of(t, struct delay, tick);
 	int64_t number = now_bucket();
-	int64_t next_ns = (number + 1) * BUCKET_S * NS_PER_S - BUCKET_LEAD_NS;
+	int64_t next_ns = (number + 1) * BUCKET_S * NS_PER_S - OPEN_LEAD_NS;
 
 	if (bus_is_up(d->router->bus))
 		ask_bucket(d, number);
@@ -262,7 +266,11 @@ static void put(struct transit *t)
 
 void delay_put(struct transit *t, int64_t due_wall_ns)
 {
-	t->sub.due_wall_ns = due_wall_ns;
+	int64_t expires_ns = t->sub.expires_wall_ns;
+
+	/* What expires while it waits is looked at then: it ends in time, not when it would have been
+	 * due. */
+	t->sub.due_wall_ns = expires_ns ? MIN_OF(due_wall_ns, expires_ns) : due_wall_ns;
 	put(t);
 }
 

@@ -11,6 +11,7 @@
 #include "common/codec.h"
 #include "common/jetstream.h"
 #include "common/log.h"
+#include "common/task.h"
 
 #define FORGET_MS 120000 /* a lost node is shown for so long */
 #define NODES_MAX 10000
@@ -134,6 +135,12 @@ static bool has_type(const Millrace__NodeStatus *s, const char *type)
 
 unsigned directory_serving(const struct directory *d, const struct lane *lane)
 {
+	return directory_serving_beside(d, lane, NULL);
+}
+
+unsigned directory_serving_beside(const struct directory *d, const struct lane *lane,
+								  const char *list)
+{
 	int64_t now_ms = clock_mono_ms();
 	unsigned natives = 0, bridges = 0;
 	bool known = false; /* to a node by itself, as a bridge sees it: whatever its capabilities */
@@ -145,6 +152,8 @@ unsigned directory_serving(const struct directory *d, const struct lane *lane)
 		if (!str_eq(node_state(n, now_ms), "ready"))
 			continue;
 		known |= native && !s->bridge;
+		if (task_list_has(list, n->name))
+			continue;
 		if (!lane_served_by(lane, (const char *const *)s->capabilities, s->n_capabilities))
 			continue;
 		natives += native;

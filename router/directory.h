@@ -30,4 +30,6 @@ const struct node_entry *directory_first(const struct directory *d);
 /* "ready", "draining", "stopped", "lost" */
 const char *node_state(const struct node_entry *n, int64_t now_mono_ms);
 /* How many live nodes serve the lane: bridges only where no node does by itself. */
+unsigned directory_serving_beside(const struct directory *d, const struct lane *lane,
+								  const char *list); /* but those in a comma-separated list */
 unsigned directory_serving(const struct directory *d, const struct lane *lane);

@@ -12,6 +12,7 @@
 #include "router/delay.h"
 #include "router/lanes.h"
 #include "router/record.h"
+#include "router/retry.h"
 #include "router/wake.h"
 
 #define LANE_DEADLINE_MS 4000 /* then: is the stream still there? */
@@ -88,7 +89,7 @@ void dispatch_to_lane(struct transit *t)
 
 	headers_msg_id(&t->sub, "", msg_id);
 	headers_make(&r->headers, TO_LANE, &t->sub, msg_id, NULL);
-	struct bus_out out = {.subject = t->lane->subject[t->sub.class],
+	struct bus_out out = {.subject = t->lane->subject[retry_class(&t->sub)],
 						  .data = t->sub.body,
 						  .len = t->sub.body_len,
 						  .headers = r->headers.items,
@@ -117,7 +118,10 @@ void dispatch_task(struct transit *t)
 	struct err e;
 
 	if (s->expires_wall_ns && s->expires_wall_ns <= now_ns) {
-		dead_bury(t, "expired", "Task-Expires had passed before it could run");
+		char when[32];
+		time_format(s->expires_wall_ns, when);
+		dead_bury(t, "expired", "it expired at %s, before attempt %u could begin", when,
+				  s->attempt);
 		return;
 	}
 	if (s->due_wall_ns > now_ns) {
@@ -125,6 +129,7 @@ void dispatch_task(struct transit *t)
 		return;
 	}
 	s->due_wall_ns = 0;
+	retry_complete(r, s);
 	if (!t->lane && lanes_get(r->lanes, &s->lane, &t->lane, &e)) {
 		dead_bury(t, "invalid", "%s", e.text);
 		return;

@@ -139,6 +139,8 @@ void headers_make_bare(struct header_list *list, enum header_target target,
 	if (s->reply_to)
 		headers_add(list, H_TASK_REPLY_TO, s->reply_to);
 	add_requires(list, &s->lane);
+	if (s->avoid && target != TO_DEAD)
+		headers_add(list, H_TASK_AVOID, s->avoid);
 	headers_add(list, H_MSG_ID, msg_id);
 	switch (target) {
 	case TO_LANE:
@@ -159,6 +161,10 @@ void headers_make(struct header_list *list, enum header_target target, const str
 				  const char *msg_id, const struct burial *burial)
 {
 	headers_make_bare(list, target, s, msg_id, burial);
+	if (s->timeout_by_type && target == TO_LANE) {
+		duration_format(s->timeout_ns, list->texts[2]); /* free: a lane has no Task-Due */
+		headers_add(list, H_TASK_TIMEOUT, list->texts[2]);
+	}
 	for (size_t i = 0; i < s->nheaders; i++) {
 		if (header_passes(s->headers[i].name, s->headers[i].value))
 			headers_add(list, s->headers[i].name, s->headers[i].value);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "router/router.h"
+#include "router/types.h"
 
 static void on_stop(void *data)
 {
@@ -30,10 +31,13 @@ int main(int argc, char **argv)
 
 	if (rc == 0 && !extra.done)
 		rc = router_config_check(&r.config, &e);
+	if (rc == 0 && !extra.done)
+		rc = types_read(extra.file, extra.path, &r.types, &e);
 	if (rc == 0 && !extra.done && !extra.check_only)
 		rc = run(&r, &e);
 	if (rc < 0)
 		fprintf(stderr, "millrace-router: %s\n", e.text);
+	types_free(&r.types);
 	config_release(&router_program, &r.config, &extra);
 	return rc == ERR_INVALID ? 2 : rc != 0;
 }

@@ -13,7 +13,7 @@
 #define RETRY_AFTER_MAX_NS (24 * 3600 * NS_PER_S)
 #define FACTOR_MAX 100.0
 
-static int parse_factor(const char *text, double *ret, struct err *e)
+int policy_factor_parse(const char *text, double *ret, struct err *e)
 {
 	char *end;
 	double v = strtod(text, &end);
@@ -51,7 +51,7 @@ int policy_backoff_parse(const char *text, struct retry_rule *rule, struct err *
 	}
 	if (duration_parse(parts[0], &r.base_ns, e))
 		return ERR_INVALID;
-	if (n > 1 && parse_factor(parts[1], &r.factor, e))
+	if (n > 1 && policy_factor_parse(parts[1], &r.factor, e))
 		return ERR_INVALID;
 	if (n > 2 && duration_parse(parts[2], &r.max_ns, e))
 		return ERR_INVALID;

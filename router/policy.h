@@ -23,6 +23,9 @@ struct retry_rule {
  */
 MUST_CHECK int policy_backoff_parse(const char *text, struct retry_rule *rule, struct err *e);
 
+/* The FACTOR of it. */
+MUST_CHECK int policy_factor_parse(const char *text, double *ret, struct err *e);
+
 /* A number that is the same for the same task and attempt, for the jitter. */
 uint32_t policy_seed(const char *task_id, unsigned attempt);
 
@@ -54,8 +57,7 @@ struct policy_decision policy_after_failure(const struct retry_rule *rule,
 int64_t policy_deferral_ns(unsigned deferrals, uint32_t seed);
 
 #define BUCKET_S 10
-/* How long before its time a bucket is opened; nothing is put into a bucket that is nearer to its
- * end. */
+/* Nothing is put into a bucket that is nearer to its end. */
 #define BUCKET_LEAD_NS NS_PER_S
 /* The bucket of DELAYED for a task that is due then; never one that is past or about to be. */
 int64_t policy_bucket(int64_t due_wall_ns, int64_t now_wall_ns);

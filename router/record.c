@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "proto/event.pb-c.h"
 #include "router/dead.h"
+#include "router/retry.h"
 
 #define BATCH_TASKS_MAX 1000
 #define BATCH_WANTED_BYTES \
@@ -91,7 +92,7 @@ static void pack_queued(struct record *r, const struct transit *t, enum detail d
 	q.state = s->due_wall_ns ? MILLRACE__STATE__STATE_SCHEDULED : MILLRACE__STATE__STATE_QUEUED;
 	q.priority = (Millrace__Priority)s->class;
 	q.attempt = s->attempt;
-	q.attempts = s->attempts ? s->attempts : r->router->retry.attempts;
+	q.attempts = s->attempts ? s->attempts : retry_rule_of(r->router, s).attempts;
 	q.epoch = (uint64_t)s->epoch << 32;
 	q.submitted_at = s->submitted_wall_ns;
 	q.queued_at = clock_wall_ns();

@@ -26,6 +26,8 @@
 #include "router/query.h"
 #include "router/record.h"
 #include "router/run.h"
+#include "router/schedule_api.h"
+#include "router/schedules.h"
 #include "router/setting.h"
 #include "router/setup.h"
 #include "router/shed.h"
@@ -117,6 +119,14 @@ static int open_service(struct router *r, struct err *e)
 		{"lane-purge", "api.lane.purge", NULL, lane_control_on_purge},
 		{"node-list", "api.node.list", NULL, query_on_node_list},
 		{"node-get", "api.node.get", NULL, query_on_node_get},
+		{"schedule-add", "api.schedule.add", NULL, schedule_on_add},
+		{"schedule-list", "api.schedule.list", NULL, schedule_on_list},
+		{"schedule-get", "api.schedule.get", NULL, schedule_on_get},
+		{"schedule-remove", "api.schedule.remove", NULL, schedule_on_remove},
+		{"schedule-pause", "api.schedule.pause", NULL, schedule_on_pause},
+		{"schedule-resume", "api.schedule.resume", NULL, schedule_on_resume},
+		{"schedule-run", "api.schedule.run", NULL, schedule_on_run},
+		{"schedule-next", "api.schedule.next", NULL, schedule_on_next},
 	};
 
 	return service_open(r->bus, "millrace-router",
@@ -138,6 +148,7 @@ static int open_all(struct router *r, struct err *e)
 		delay_begin(r->delay);
 		shed_begin(r->shed);
 		lanes_go_on(r->lanes);
+		schedules_begin(r->schedules);
 	}
 	return rc;
 }
@@ -207,11 +218,14 @@ int router_start(struct router *r, struct err *e)
 	r->directory = directory_new(r);
 	r->query = query_new(r);
 	r->shed = shed_new(r);
+	r->schedules = schedules_new(r);
 	rc = lanes_new(r, &r->lanes, e);
 	if (rc == 0)
 		rc = lanes_watch(r->lanes, e);
 	if (rc == 0)
 		rc = directory_watch(r->directory, e);
+	if (rc == 0)
+		rc = schedules_watch(r->schedules, e);
 	return rc;
 }
 
@@ -241,6 +255,7 @@ void router_release(struct router *r)
 	delay_free(&r->delay);
 	lanes_stop(r->lanes);
 	directory_stop(r->directory);
+	schedules_stop(r->schedules);
 	bus_close(&r->bus);
 	transit_drop_all(r);
 	lane_control_drop_all(r);
@@ -249,6 +264,8 @@ void router_release(struct router *r)
 	wake_free(&r->wake);
 	record_free(&r->record);
 	query_free(&r->query);
+	schedule_api_drop_all(r);
+	schedules_free(&r->schedules);
 	setup_free(&r->setup);
 	directory_free(&r->directory);
 	lanes_free(&r->lanes);

@@ -32,6 +32,7 @@ struct router {
 	char instance[17]; /* differs at each start; first part of the ids of our batches */
 	struct decode_rules rules;
 	struct retry_rule retry;
+	struct types *types; /* what is configured by type; read before router_start */
 	struct stats stats;
 	struct header_list headers; /* of the message being published */
 
@@ -57,6 +58,8 @@ struct router {
 	struct run *run;
 	struct directory *directory;
 	struct query *query;
+	struct schedules *schedules;
+	struct schedule_operation *schedule_operations;
 	struct service *service;
 	struct setting_call *setting_calls; /* under way; see setting.h */
 	struct control *controls;           /* requests under way; see lane_control.h */

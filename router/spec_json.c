@@ -150,6 +150,15 @@ static int read_time(struct reading *r, const char *key, const char *header, con
 	return 0;
 }
 
+/* A moment as above, or a duration: "90s", or a number of seconds that is too small for a moment. */
+static int read_expires(struct reading *r, const char *key, const char *header, const json_t *v,
+						struct err *e)
+{
+	bool seconds = json_is_number(v) && json_number_value(v) < 3.2e9;
+
+	return seconds ? read_duration(r, key, header, v, e) : read_time(r, key, header, v, e);
+}
+
 static int read_retries(struct reading *r, const char *key, const char *header, const json_t *v,
 						struct err *e)
 {
@@ -310,7 +319,7 @@ static const struct member {
 	{"run_at", H_TASK_AT, read_time},
 	{"runAt", H_TASK_AT, read_time},
 	{"wait", H_TASK_WAIT, read_duration},
-	{"expires", H_TASK_EXPIRES, read_time},
+	{"expires", H_TASK_EXPIRES, read_expires},
 	{"project", H_TASK_PROJECT, read_text},
 	{"project_id", H_TASK_PROJECT, read_text},
 	{"projectId", H_TASK_PROJECT, read_text},

@@ -15,6 +15,9 @@ void stats_init(struct stats *s)
 	s->in_flight =
 		metric_gauge("millrace_router_in_flight", "Tasks between delivery and ack.", NULL);
 	s->lanes = metric_gauge("millrace_router_lanes", "Lanes that are known.", NULL);
+	s->schedules = metric_gauge("millrace_router_schedules", "Schedules that are known.", NULL);
+	s->schedule_ticks = metric_counter("millrace_router_schedule_ticks_total",
+									   "Tasks that a schedule's tick submitted.", NULL);
 	s->hop = metric_histogram("millrace_router_hop_seconds",
 							  "From a task's delivery to its ack: both PubAcks lie between.", NULL);
 }

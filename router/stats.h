@@ -10,6 +10,8 @@ struct stats {
 	struct metric *delayed; /* published to DELAYED */
 	struct metric *in_flight;
 	struct metric *lanes;
+	struct metric *schedules;      /* known */
+	struct metric *schedule_ticks; /* submitted */
 	struct metric *hop; /* from delivery to ack */
 };
 

@@ -24,10 +24,12 @@ struct submission {
 	int64_t due_wall_ns;     /* not before then; 0: at once */
 	int64_t expires_wall_ns; /* not after then; 0: never */
 	int64_t timeout_ns;
+	bool timeout_by_type; /* the publisher named none: the header is added */
 	int64_t wait_ns;
 	const char *project;
 	const char *content_type;
 	const char *reply_to;
+	const char *avoid; /* nodes that failed it, comma-separated; NULL: none */
 	/* As the publisher gave them; headers.h says which of them pass. */
 	const struct bus_header *headers;
 	size_t nheaders;

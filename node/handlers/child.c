@@ -64,10 +64,12 @@ unsigned child_count(void)
 
 /* ---- the end ---- */
 
-static struct child_end end_of(struct child *c, char *words, size_t size)
+static struct child_end end_of(struct child *c, char words[TAIL_LINE_MAX], char last[TAIL_LINE_MAX])
 {
-	struct child_end end = {.kind = CHILD_LOST, .number = c->launcher_signal, .words = words};
-	tail_line(&c->words, words, size);
+	struct child_end end = {
+		.kind = CHILD_LOST, .number = c->launcher_signal, .words = words, .last = last};
+	tail_line(&c->words, words, TAIL_LINE_MAX);
+	tail_last(&c->words, last, TAIL_LINE_MAX);
 	c->report[c->report_len] = '\0';
 	int n = 0;
 	if (sscanf(c->report, "exit %d", &n) == 1) {
@@ -87,8 +89,8 @@ static struct child_end end_of(struct child *c, char *words, size_t size)
 
 static void tell_end(struct child *c)
 {
-	char words[TAIL_LINE_MAX];
-	struct child_end end = end_of(c, words, sizeof words);
+	char words[TAIL_LINE_MAX], last[TAIL_LINE_MAX];
+	struct child_end end = end_of(c, words, last);
 	struct child_events ev = c->events;
 	free(c->scratch);
 	free(c);

@@ -25,6 +25,7 @@ struct child_end {
 	enum child_end_kind kind;
 	int number;
 	const char *words; /* the last lines of its stderr, one line, printable; "" for none */
+	const char *last;  /* the last of them alone */
 };
 
 struct child_events {

@@ -12,7 +12,8 @@
  * there (in a thread: it may be large); the program starts, gets the body on
  * stdin, and what it wrote to stdout is the result when it exits 0. Exit 75
  * (EX_TEMPFAIL) and any other code fail the attempt; the error is the end of
- * stderr. Too much output ends it at once. On cancel TERM, then KILL. A
+ * stderr, and where its last line is "Retry-After: 30s" or "Retry-After: never"
+ * it is tried again then, or not. Too much output ends it at once. On cancel TERM, then KILL. A
  * program that is not there fails for good, with its name.
  */
 #include <errno.h>
@@ -24,6 +25,7 @@
 #include "node/handlers/environment.h"
 #include "node/handlers/kinds.h"
 #include "node/handlers/program.h"
+#include "node/handlers/retry_after.h"
 #include "node/handlers/scratch.h"
 #include "node/handlers/section.h"
 
@@ -98,6 +100,17 @@ static void fail(struct execution *n, const char *error, const char *reason, boo
 	finish(n, &r);
 }
 
+/* What the program says about another try counts where it ended by itself. */
+static void fail_as_it_says(struct execution *n, const char *error, const struct child_end *end,
+                            bool permanent)
+{
+	struct handler_result r = {.outcome = RESULT_FAILED, .error = error, .permanent = permanent};
+	bool never = false;
+	if (retry_after_read(end->last, &r.retry_after_ns, &never))
+		r.permanent = r.permanent || never;
+	finish(n, &r);
+}
+
 /* It has no child yet, so the directory is still ours. */
 static void fail_unstarted(struct execution *n, const char *error)
 {
@@ -140,6 +153,10 @@ static void on_end(void *data, const struct child_end *end)
 	int used = snprintf(error, sizeof error, "%.300s ", x->program.argv[0]);
 	child_end_describe(end, error + used, sizeof error - (size_t)used);
 	bool crash = end->kind == CHILD_SIGNALED || end->kind == CHILD_LOST;
+	if (end->kind == CHILD_EXITED) {
+		fail_as_it_says(n, error, end, no_use_trying(x, end));
+		return;
+	}
 	fail(n, error, crash ? "crash" : NULL, no_use_trying(x, end));
 }
 

@@ -111,3 +111,16 @@ void tail_line(const struct tail *t, char *out, size_t size)
 		used += strlen(out + used);
 	}
 }
+
+void tail_last(const struct tail *t, char *out, size_t size)
+{
+	size_t end = t->len;
+	while (end > 0 && isspace((unsigned char)t->bytes[end - 1])) {
+		end--;
+	}
+	size_t begin = end;
+	while (begin > 0 && t->bytes[begin - 1] != '\n') {
+		begin--;
+	}
+	line_clean(t->bytes + begin, end - begin, out, size);
+}

@@ -18,5 +18,8 @@ void tail_add(struct tail *t, const char *bytes, size_t len);
  */
 void tail_line(const struct tail *t, char *out, size_t size);
 
+/* The last line that is not blank, cleaned in the same way; "" where there is none. */
+void tail_last(const struct tail *t, char *out, size_t size);
+
 /* The same cleaning for any text; out holds size bytes with its NUL. */
 void line_clean(const char *text, size_t len, char *out, size_t size);

@@ -92,7 +92,7 @@ static void wrong_values_name_their_header(void **state)
 		{"Task-Timeout", "soon"}, {"Task-Timeout", "-5s"}, {"Task-Timeout", "0"},
 		{"Task-Attempts", "0"}, {"Task-Attempts", "-1"}, {"Task-Attempts", "4x"},
 		{"Task-Attempts", " 4"}, {"Task-Attempts", "99999999999999999999999"},
-		{"Task-Delay", "x"}, {"Task-At", "tomorrow"}, {"Task-Wait", ""}, {"Task-Expires", "10m"},
+		{"Task-Delay", "x"}, {"Task-At", "tomorrow"}, {"Task-Wait", ""}, {"Task-Expires", "in a while"},
 		{"Task-Attempt", "0"}, {"Task-Epoch", "4294967296"}, {"Task-Sequence", "+1"},
 		{"Task-Submitted-At", "1"}, {"Task-Due", "x"}, {"Content-Type", "\xff\xfe"},
 		{"Task-Project", "\xc0\x80"},
@@ -175,9 +175,41 @@ static void execution_epoch_grows_with_both(void **state)
 	assert_true(task_execution_epoch(2, 1) > task_execution_epoch(1, 1000000));
 }
 
+static void expiry_is_a_moment_or_a_time_after_the_submission(void **state UNUSED)
+{
+	static const struct {
+		const char *expires, *submitted;
+		int64_t at_s, after_s;
+	} rows[] = {
+		{"1970-01-01T00:01:30Z", NULL, 90, 0},
+		{"1970-01-01T00:01:30Z", "1970-01-01T00:00:10Z", 90, 0},
+		{"90s", "1970-01-01T00:00:10Z", 100, 90},
+		{"1m30s", "1970-01-01T00:00:10Z", 100, 90},
+		{"90", "1970-01-01T00:00:10Z", 100, 90},
+		{"90s", NULL, 0, 90},
+	};
+	static const char *const wrong[] = {"soon", "-5s", "2030-01-01", "2030-13-01T00:00:00Z", "T"};
+	struct task t;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bus_header h[] = {{"Task-Expires", rows[i].expires},
+								 {"Task-Submitted-At", rows[i].submitted}};
+		assert_int_equal(task_read_headers(h, rows[i].submitted ? 2 : 1, &t, &e), 0);
+		assert_int_equal(t.expires_wall_ns, rows[i].at_s * NS_PER_S);
+		assert_int_equal(t.expires_after_ns, rows[i].after_s * NS_PER_S);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		struct bus_header h = {"Task-Expires", wrong[i]};
+		assert_int_equal(task_read_headers(&h, 1, &t, &e), ERR_INVALID);
+		assert_non_null(strstr(e.text, "Task-Expires"));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(expiry_is_a_moment_or_a_time_after_the_submission),
 		cmocka_unit_test(no_headers_are_a_plain_task),
 		cmocka_unit_test(every_header_is_read_in_any_case),
 		cmocka_unit_test(wrong_values_name_their_header),

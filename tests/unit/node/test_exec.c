@@ -37,6 +37,40 @@ static void check(const struct rig_run *run, enum handler_outcome outcome, const
 		fail_msg("outcome %d permanent %d: %s; want %s", run->outcome, run->permanent, got, words);
 }
 
+static void a_program_says_when_to_try_again(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *script;
+		int64_t after_ns;
+		bool permanent;
+	} t[] = {
+		{"exit 75", 0, false},
+		{"echo 'Retry-After: 30s' >&2; exit 75", 30 * NS_PER_S, false},
+		{"echo busy >&2; echo 'retry-after:90' >&2; echo >&2; exit 1", 90 * NS_PER_S, false},
+		{"echo 'Retry-After: 1m30s' >&2; exit 75", 90 * NS_PER_S, false},
+		{"echo no such customer >&2; echo 'Retry-After: never' >&2; exit 3", 0, true},
+		/* Only as the last word, and only as the whole line. */
+		{"echo 'Retry-After: 30s' >&2; echo but >&2; exit 75", 0, false},
+		{"echo '< Retry-After: 30s' >&2; exit 75", 0, false},
+		{"echo 'Retry-After: soon' >&2; exit 75", 0, false},
+		{"echo 'Retry-After: 30s'; exit 75", 0, false},
+		/* Not of one that was killed. */
+		{"echo 'Retry-After: never' >&2; kill -SEGV $$", 0, false},
+	};
+	struct rig r;
+	rig_open(&r, SHELL(""));
+	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
+		struct rig_run *run = rig_do(&r, "sh", t[i].script);
+		if (run->outcome != RESULT_FAILED || run->permanent != t[i].permanent ||
+		    run->retry_after_ns != t[i].after_ns)
+			fail_msg("%s: outcome %d permanent %d after %lld ns: %s", t[i].script, run->outcome, run->permanent,
+			         (long long)run->retry_after_ns, run->error);
+		rig_free(run);
+	}
+	rig_close(&r);
+}
+
 static void exit_codes_are_outcomes(void **state)
 {
 	(void)state;
@@ -451,6 +485,7 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(exit_codes_are_outcomes),
+		cmocka_unit_test(a_program_says_when_to_try_again),
 		cmocka_unit_test(the_body_is_stdin_and_stdout_the_result),
 		cmocka_unit_test(a_program_need_not_read_its_stdin),
 		cmocka_unit_test(a_missing_program_fails_for_good_by_name),
