@@ -83,6 +83,30 @@ def test_many_routers_make_each_tick_one_task(system):
     extra[0].terminate()
 
 
+FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+
+
+@pytest.mark.skipif(not os.path.exists(FAKETIME), reason="no libfaketime")
+def test_a_router_whose_clock_is_late_submits_no_tick_again(system):
+    """By an hour, so that it comes to each tick long after TASKS has forgotten the id: the last tick decides."""
+    name = "late"
+    late = system.run([BIN / "millrace-router"], env={
+        "LD_PRELOAD": FAKETIME, "FAKETIME": "-1h", "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "ASAN_OPTIONS": "verify_asan_link_order=0:detect_leaks=0"})
+    until(lambda: len([s for s in services(system) if s["name"] == "millrace-router"]) >= 2, 30, "two routers")
+    now = int(time.time())
+    before = system.nats.stream_state("TASKS")["last_seq"]
+    # For the late one nearly all of these are in the future, and some are due while the others are long noted.
+    put(system, name, cron="@every 1s", type="echo", catch_up="all", since_at=iso(now - 3603))
+    until(lambda: (entry(system, name) or {}).get("ticks", 0) >= 105, 60, "caught up, and a few more")
+    system.cli("schedule", "pause", name)
+    last = entry(system, name)
+    until(lambda: len(tasks(system, name)) >= last["ticks"], 30, "all are stored")
+    assert system.nats.stream_state("TASKS")["last_seq"] - before == len(tasks(system, name)) == last["ticks"]
+    system.cli("schedule", "remove", name)
+    late.terminate()
+
+
 def services(system):
     inbox = system.nats.subscribe("_INBOX.ping.test")
     system.nats.publish("$SRV.PING", b"", reply="_INBOX.ping.test")
