@@ -104,7 +104,7 @@ MUST_CHECK int kv_put(struct bus *bus, const char *bucket, const char *key, cons
                       uint64_t expect_revision, kv_on_put on_put /* or NULL */, void *data, struct err *e);
 MUST_CHECK int kv_delete(struct bus *bus, const char *bucket, const char *key, kv_on_put on_put,
                          void *data, struct err *e);
-/* entry NULL and e ERR_NOT_FOUND: absent or deleted. */
+/* e ERR_NOT_FOUND: absent (entry NULL), or deleted: then entry tells the revision that a compare-and-set has to expect. */
 typedef void (*kv_on_get)(void *data, const struct kv_entry *entry, const struct err *e);
 MUST_CHECK int kv_get(struct bus *bus, const char *bucket, const char *key, kv_on_get on_get, void *data, struct err *e);
 

@@ -113,10 +113,11 @@ static void on_reply(void *data, struct bus_msg **m, const struct err *failed)
 		entry.revision = seq ? strtoull(seq, NULL, 10) : 0;
 		if (stored && time_parse(stored, &entry.stored_wall_ns, &ignored))
 			entry.stored_wall_ns = 0;
+		entry.deleted = op != NULL;
 		if (op)
 			err_set(&e, ERR_NOT_FOUND, "no such key: %s (deleted)", c->key);
 	}
-	c->on_get(c->data, e.code ? NULL : &entry, e.code ? &e : NULL);
+	c->on_get(c->data, e.code && !entry.deleted ? NULL : &entry, e.code ? &e : NULL);
 	get_free(c);
 }
 

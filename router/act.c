@@ -42,6 +42,16 @@ static int64_t time_of(const struct arrival *a, const char *name)
 	return text && time_parse(text, &ns, NULL) == 0 ? ns : 0;
 }
 
+/* It goes on as a header and into the fingerprint: a stranger's that could do neither is none. */
+static const char *version_of(const struct arrival *a)
+{
+	const char *version = arrival_header(a, H_OUTCOME_VERSION);
+
+	return version && *version && strlen(version) <= TOKEN_MAX && header_passes("X", version)
+			   ? version
+			   : NULL;
+}
+
 static void read_attempt(const struct arrival *a, const struct submission *s,
 						 struct failed_attempt *f)
 {
@@ -110,6 +120,7 @@ static void decide(struct transit *t, const struct arrival *a)
 		return;
 	case POLICY_BURY:
 		t->burial.node = arrival_header(a, H_OUTCOME_NODE);
+		t->burial.version = version_of(a);
 		t->burial.started_wall_ns = time_of(a, H_OUTCOME_STARTED);
 		t->burial.finished_wall_ns = time_of(a, H_OUTCOME_FINISHED);
 		dead_bury(t, reason ? reason : "error", "%s", error ? error : "failed without a word");

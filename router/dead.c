@@ -33,6 +33,7 @@ static void refused(struct transit *t, const struct err *e)
 {
 	if ((e->code == ERR_TOO_LARGE || e->code == ERR_INVALID) && t->cut < CUT_BODY) {
 		t->cut++;
+		t->burial.left_out = t->cut == CUT_HEADERS ? "headers" : "body";
 		log_warn(
 			"a dead letter does not fit as it is", LOG_S("task", t->sub.id), LOG_S("why", e->text),
 			LOG_S("left_out", t->cut == CUT_HEADERS ? "the publisher's headers" : "the body too"));
@@ -43,7 +44,7 @@ static void refused(struct transit *t, const struct err *e)
 	hold_put(&t->router->dead_full, &t->hold, e);
 }
 
-static void on_puback(void *data, const struct js_puback *ack UNUSED, const struct err *e)
+static void on_puback(void *data, const struct js_puback *ack, const struct err *e)
 {
 	struct transit *t = data;
 
@@ -55,6 +56,7 @@ static void on_puback(void *data, const struct js_puback *ack UNUSED, const stru
 		refused(t, e);
 		return;
 	}
+	t->dead_seq = ack->seq;
 	hold_clear(&t->router->dead_full);
 	record_dead(t->router->record, t);
 }
@@ -83,7 +85,7 @@ static void publish(struct transit *t)
 
 void dead_bury(struct transit *t, const char *reason, const char *fmt, ...)
 {
-	char words[480];
+	char words[OUTCOME_ERROR_MAX + 1];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -93,6 +95,8 @@ void dead_bury(struct transit *t, const char *reason, const char *fmt, ...)
 	t->error = xstrdup(words);
 	t->burial.reason = reason;
 	t->burial.error = t->error;
+	fingerprint_make(t->sub.lane.type, t->error, t->burial.version, t->fingerprint);
+	t->burial.fingerprint = t->fingerprint;
 	if (!t->burial.finished_wall_ns)
 		t->burial.finished_wall_ns = clock_wall_ns();
 	if (!t->sub.id[0]) /* a node's act message without one: some id is needed to count it */
@@ -100,7 +104,7 @@ void dead_bury(struct transit *t, const char *reason, const char *fmt, ...)
 				 (unsigned long long)clock_wall_ns());
 	stats_dead(reason);
 	log_info("dead letter", LOG_S("task", t->sub.id), LOG_S("type", t->sub.lane.type),
-			 LOG_S("reason", reason));
+			 LOG_S("reason", reason), LOG_S("fingerprint", t->fingerprint));
 	publish(t);
 }
 
@@ -118,6 +122,7 @@ void dead_tell(struct transit *t)
 	}
 	struct bus_header headers[] = {{H_TASK_ID, s->id},
 								   {"Task-State", "dead"},
+								   {H_OUTCOME_FINGERPRINT, t->fingerprint},
 								   {"Nats-Service-Error-Code", "500"},
 								   {"Nats-Service-Error", sentence}};
 	struct bus_out out = {.subject = subject, .headers = headers, .nheaders = ARRAY_LEN(headers)};

@@ -8,6 +8,7 @@
  */
 #include "router/inbox.h"
 
+#include "router/claims.h"
 #include "router/dead.h"
 #include "router/dispatch.h"
 #include "router/feed.h"
@@ -54,6 +55,8 @@ static void on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 	transit_arrival(t, meta, &a);
 	if (decode_submission(&r->rules, &a, &t->sub, &e))
 		dead_bury(t, "invalid", "%s", e.text);
+	else if (claims_needed(&a, &t->sub))
+		claims_pass(t);
 	else
 		dispatch_task(t);
 }

@@ -17,6 +17,7 @@
 #include "router/act.h"
 #include "router/advisories.h"
 #include "router/dead.h"
+#include "router/dead_desk.h"
 #include "router/delay.h"
 #include "router/directory.h"
 #include "router/inbox.h"
@@ -108,6 +109,11 @@ static int open_service(struct router *r, struct err *e)
 		{"lane-get", "api.lane.get", NULL, query_on_lane_get},
 		{"node-list", "api.node.list", NULL, query_on_node_list},
 		{"node-get", "api.node.get", NULL, query_on_node_get},
+		{"dead-list", "api.dead.list", NULL, dead_on_list},
+		{"dead-groups", "api.dead.groups", NULL, dead_on_groups},
+		{"dead-get", "api.dead.get", NULL, dead_on_get},
+		{"dead-replay", "api.dead.replay", NULL, dead_on_replay},
+		{"dead-discard", "api.dead.discard", NULL, dead_on_discard},
 	};
 
 	return service_open(r->bus, "millrace-router",
@@ -194,6 +200,7 @@ int router_start(struct router *r, struct err *e)
 	r->run = run_new(r);
 	r->directory = directory_new(r);
 	r->query = query_new(r);
+	r->dead_desk = dead_desk_new(r);
 	rc = lanes_new(r, &r->lanes, e);
 	if (rc == 0)
 		rc = lanes_watch(r->lanes, e);
@@ -226,6 +233,7 @@ void router_release(struct router *r)
 	act_free(&r->act);
 	advisories_free(&r->advisories);
 	delay_free(&r->delay);
+	dead_desk_stop(r->dead_desk);
 	lanes_stop(r->lanes);
 	directory_stop(r->directory);
 	bus_close(&r->bus);
@@ -233,6 +241,7 @@ void router_release(struct router *r)
 	wake_free(&r->wake);
 	record_free(&r->record);
 	query_free(&r->query);
+	dead_desk_free(&r->dead_desk);
 	setup_free(&r->setup);
 	directory_free(&r->directory);
 	lanes_free(&r->lanes);

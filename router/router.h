@@ -50,6 +50,7 @@ struct router {
 	struct run *run;
 	struct directory *directory;
 	struct query *query;
+	struct dead_desk *dead_desk;
 	struct service *service;
 	bool opened; /* the inbox is open: readiness was told */
 	bool draining;
