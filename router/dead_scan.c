@@ -91,6 +91,11 @@ static void on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 
 	if (s->done)
 		return;
+	if (s->select.upto_seq && meta->stream_seq > s->select.upto_seq) {
+		s->next_seq = 0;
+		finish_soon(s);
+		return;
+	}
 	s->came++;
 	s->next_seq = meta->stream_seq + 1;
 	lm.headers = bus_msg_headers(*m, &lm.nheaders);

@@ -200,10 +200,11 @@ static int start(struct item *i, struct err *e)
 static void finish(struct work *w)
 {
 	const struct letter_select *s = &w->job.select;
-	char cursor[24] = "";
+	char cursor[48] = "";
 
-	if (w->next_seq && w->next_seq != UINT64_MAX)
-		snprintf(cursor, sizeof(cursor), "%llu", (unsigned long long)w->next_seq);
+	if (w->next_seq && w->next_seq <= s->upto_seq)
+		snprintf(cursor, sizeof(cursor), "%llu-%llu", (unsigned long long)w->next_seq,
+				 (unsigned long long)s->upto_seq);
 	w->done.next_cursor = cursor;
 	w->done.items = w->told;
 	log_info(w->replay ? "dead letters replayed" : "dead letters discarded",
@@ -334,6 +335,24 @@ static void on_located(struct dead_job *j, uint64_t seq, const struct err *e)
 	go_on(w);
 }
 
+/*
+ * What is in DEAD now is meant, not what dies again while we are at it: a replay that fails at once
+ * would otherwise never come to its end.
+ */
+static void on_info(void *data, const json_t *reply, int server_code UNUSED, const struct err *e)
+{
+	struct work *w = data;
+	json_int_t last =
+		json_integer_value(json_object_get(json_object_get(reply, "state"), "last_seq"));
+
+	if (e) {
+		dead_job_fail(&w->job, e);
+		return;
+	}
+	w->job.select.upto_seq = (uint64_t)MAX_OF(last, 1);
+	next_page(w);
+}
+
 static void begin(struct router *r, struct service_request *req, bool replay)
 {
 	struct work *w = dead_job_open(r, req, sizeof(*w), NULL);
@@ -349,7 +368,10 @@ static void begin(struct router *r, struct service_request *req, bool replay)
 	if (letter_select_one(s)) {
 		dead_job_locate(&w->job, on_located);
 	} else if (s->type[0] || s->fingerprint[0] || s->all) {
-		next_page(w);
+		if (s->upto_seq)
+			next_page(w);
+		else if (js_api(r->bus, "STREAM.INFO.DEAD", NULL, on_info, w, &e))
+			dead_job_fail(&w->job, &e);
 	} else {
 		err_set(&e, ERR_INVALID,
 				"say which letters: <id>, seq:<n>, type:<t>, fingerprint:<f>, or all");

@@ -197,6 +197,22 @@ static int take_seq(const char *name, const char *value, uint64_t *ret, struct e
 	return 0;
 }
 
+/* "<next>", or "<next>-<last>". */
+static int take_cursor(const char *text, struct letter_select *s, struct err *e)
+{
+	char first[24];
+	size_t len = strcspn(text, "-");
+
+	if (len == 0 || len >= sizeof(first))
+		return err_set(e, ERR_INVALID, "cursor: it is not one of an answer before");
+	memcpy(first, text, len);
+	first[len] = '\0';
+	int rc = take_seq("cursor", first, &s->from_seq, e);
+	if (rc == 0 && text[len])
+		rc = take_seq("cursor", text + len + 1, &s->upto_seq, e);
+	return rc;
+}
+
 static int take_id(const char *id, struct letter_select *s, struct err *e)
 {
 	if (task_id_check(id, e))
@@ -252,7 +268,7 @@ static int read_record(const Millrace__DeadSelect *r, struct letter_select *s, s
 	if (rc == 0 && r->fingerprint[0])
 		rc = take_fingerprint(r->fingerprint, s, e);
 	if (rc == 0 && r->cursor[0])
-		rc = take_seq("cursor", r->cursor, &s->from_seq, e);
+		rc = take_cursor(r->cursor, s, e);
 	if (rc)
 		return rc;
 	s->seq = r->seq;

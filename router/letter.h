@@ -59,6 +59,7 @@ struct letter_select {
 	bool all;
 	unsigned limit; /* 0: not given */
 	uint64_t from_seq; /* of the cursor; 0: from the first */
+	uint64_t upto_seq; /* of the cursor of a replay or discard: what died later is not meant */
 	int64_t after_wall_ns;
 	char by[65];
 };

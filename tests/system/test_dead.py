@@ -1,7 +1,7 @@
 """Dead letters: what they tell, finding them, replaying and discarding them, once each, whoever asks and however often."""
 import base64
 import json
-import os
+import re
 import subprocess
 import threading
 
@@ -43,9 +43,14 @@ def letters(system, **select):
             return found
 
 
-def runs(system, task_id):
-    """How many executions the record knows of."""
-    return len(system.task(task_id)["history"])
+def answers_of_all(system, subject):
+    """Every component's answer."""
+    inbox = system.nats.subscribe(f"{system.nats.prefix}all.{next(system.nats.tokens)}")
+    system.nats.publish(subject, reply=f"{system.nats.prefix}all.{next(system.nats.tokens) - 1}")
+    found = []
+    until(lambda: found.extend(inbox.drain()) or len(found) >= 3, what="answers")
+    inbox.close()
+    return found
 
 
 def test_a_letter_tells_all_that_is_known(system):
@@ -85,7 +90,7 @@ def test_replay_by_id_runs_it_once_more(system):
 
 
 def test_replay_drops_what_spoke_of_the_first_time(system):
-    system.nats.js_publish("tasks.fail", "late", {"Task-Id": "once-1", "Task-Attempts": "1", "Task-Requires": "",
+    system.nats.js_publish("tasks.fail", "late", {"Task-Id": "once-1", "Task-Attempts": "1",
                                                   "Task-Priority": "high", "X-Kept": "yes"})
     system.finished("once-1", "dead")
     letter = done(system, "get", "once-1")
@@ -97,7 +102,7 @@ def test_replay_drops_what_spoke_of_the_first_time(system):
     task = system.finished("once-2.r1", "completed")
     assert task["result"] == "body" and task["attempt"] == 1 and task["headers"]["X-Kept"] == "yes"
     assert "Task-Expires" not in task["headers"] and "Task-Delay" not in task["headers"]
-    assert letter["headers"]["Task-Priority"] == "high"
+    assert letter["headers"].get("Task-Priority") == "high", letter
 
 
 def test_replaying_twice_runs_once(system):
@@ -126,8 +131,8 @@ def test_replaying_twice_runs_once(system):
     until(lambda: n.stream_state("TASKS")["messages"] == 0, what="TASKS empty")
     assert [m.subject for m in tap.drain()] == ["results.echo.twice-after"]
     tap.close()
-    metrics = n.request("ctl.metrics").data.decode()
-    assert "millrace_router_replays_dropped_total" in metrics or True
+    metrics = "".join(m.data.decode() for m in answers_of_all(system, "ctl.metrics"))
+    assert re.search(r"^millrace_router_replays_dropped_total [1-9]", metrics, re.M), metrics
     assert system.sql("select count(*) as n from millrace.tasks where id = 'twice-1.r1'")[0]["n"] == 1
 
 
@@ -159,7 +164,10 @@ def test_selections_and_groups(system):
     # one, then the rest, in plain words
     answer = done(system, "replay", {"fingerprint": first, "limit": 1})
     assert answer["replayed"] == 1 and answer["items"][0]["id"] == "sel-a0"
-    assert done(system, "replay", f"fingerprint:{first}")["replayed"] == 2
+    system.finished("sel-a0.r1", "dead")
+    # … which died again meanwhile: what was there at the beginning is meant
+    answer = done(system, "replay", {"fingerprint": first, "limit": 1000, "cursor": answer["next_cursor"]})
+    assert sorted(i["id"] for i in answer["items"]) == ["sel-a1", "sel-a2"] and not answer["next_cursor"]
     assert done(system, "discard", f"fingerprint:{second}")["discarded"] == 2
     for i in range(3):
         system.finished(f"sel-a{i}.r1", "dead")
@@ -183,8 +191,12 @@ def test_requests_without_sense_are_refused(system, body, fault):
 def test_hostile_errors_and_bodies(system, tmp_path):
     """What a node says of a failure is bytes of a stranger: control characters, a megabyte, broken UTF-8."""
     n = system.nats
+    huge = kill_with(system, "bad-mega", "x " * 500000)
+    letter = done(system, "get", "bad-mega")
+    assert letter["fingerprint"] == huge["fingerprint"] and len(letter["error"]) <= 2047 and letter["body_bytes"] == 1000000
+    done(system, "discard", "bad-mega")
     base = {"Task-Type": "echo", "Task-Attempts": "1", "Outcome": "failed", "Outcome-Reason": "error"}
-    hostile = {"bad-ctl": "a\x01\x02\x1b[31m\tb", "bad-utf8": "\udcff\udcfe\udc80 x \udcc3", "bad-long": "7 " * 200000 + "end",
+    hostile = {"bad-ctl": "a\x01\x02\x1b[31m\tb", "bad-utf8": "\udcff\udcfe\udc80 x \udcc3", "bad-long": "7 " * 30000 + "end",
                "bad-quote": "'" * 3000, "bad-none": None}
     for task_id, error in hostile.items():
         headers = {**base, "Task-Id": task_id, "Nats-Msg-Id": task_id}
@@ -205,7 +217,7 @@ def test_hostile_errors_and_bodies(system, tmp_path):
     assert {"bad-ctl", "bad-utf8", "bad-long", "bad-quote", "bad-none"} <= {x["id"] for x in listed}
     assert [x for x in listed if not x["id"]]
     answer = done(system, "replay", "type:echo")
-    assert answer["replayed"] == 5 and answer["failed"] == 1 and "no id" in answer["items"][-1]["error"]
+    assert answer["replayed"] == 5 and answer["failed"] == 1 and ["no id" in i["error"] for i in answer["items"] if i["outcome"] == "failed"] == [True]
     for task_id in hostile:
         task = system.finished(task_id + ".r1", "completed")
         assert base64.b64decode(task["result_base64"]) == b"\x00\xff body of " + task_id.encode()
@@ -217,7 +229,7 @@ def test_invalid_tasks_are_told_and_stay(system):
     ack = system.nats.js_publish("tasks.bad--type", "body", {})
     task = system.finished(system.id_of(ack["seq"]), "dead")
     code, why = ask(system, "get", task["id"])
-    assert code == 200 and why["type"] == "" and why["retry_id"] in (None, "")
+    assert code == 200 and not why["type"] and why["retry_id"] in (None, "")
     answer = done(system, "replay", task["id"])
     assert answer["failed"] == 1 and "no type" in answer["items"][0]["error"]
     assert done(system, "discard", "type:_invalid")["discarded"] >= 1
@@ -283,7 +295,8 @@ def test_many_thousands_in_bounded_memory_and_time(system):
         if not answer["next_cursor"]:
             break
     assert total == n // 10, (total, answers)
-    assert rss() - before < 64 << 20
+    if b"asan" not in open(f"/proc/{system.pid('router')}/maps", "rb").read():  # it keeps what was freed
+        assert rss() - before < 64 << 20
     until(lambda: system.sql("select count(*) as n from millrace.tasks where id like 'bulk-%.r1' and state = 4")[0]["n"] == total, 60, "all done")
     left = total
     while left:
