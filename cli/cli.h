@@ -64,6 +64,7 @@ extern const struct cli_command commands_submit[]; /* submit.c */
 extern const struct cli_command commands_task[];   /* task.c */
 extern const struct cli_command commands_lane[];   /* lane.c */
 extern const struct cli_command commands_node[];   /* node.c */
+extern const struct cli_command commands_dead[];   /* dead.c */
 extern const struct cli_command commands_doctor[]; /* doctor.c */
 extern const struct cli_command commands_decode[]; /* decode.c */
 extern const struct cli_command commands_bench[];  /* bench.c */
