@@ -21,6 +21,11 @@ struct router_config {
 	int64_t attempts;
 	int64_t backoff_base_ns;
 	int64_t backoff_max_ns;
+	int64_t breaker_failures;
+	int64_t breaker_window_ns;
+	int64_t breaker_pause_ns;
+	int64_t breaker_pause_max_ns;
+	int64_t breaker_probes;
 };
 
 extern const struct config_program router_program;

@@ -2,7 +2,7 @@
  * api.dead.replay and api.dead.discard. It stands alone because here letters
  * leave DEAD, and none may be lost or run twice on the way.
  *
- * A replay goes well: the letter is read whole, its body is published to
+ * A replay goes well: its next id has no claim yet, the letter is read whole, its body is published to
  * tasks.<type> under the next id (retry_id.h), PubAck, then the letter is
  * taken out of DEAD. Cut anywhere, the letter is still there or its task is
  * in TASKS, or both; and both are harmless, for a second message of that id
@@ -34,6 +34,7 @@ struct work;
 struct item {
 	struct work *work;
 	struct dead_call call;
+	struct claim_look look;
 	uint64_t seq;
 	char id[TASK_ID_MAX + 1], retry_id[TASK_ID_MAX + 1], type[TOKEN_MAX + 1],
 		fingerprint[FINGERPRINT_MAX + 1];
@@ -185,14 +186,31 @@ static void on_whole(void *data, struct bus_msg **m, const struct letter_message
 		item_failed(i, why.text);
 }
 
+/* A letter whose replay was begun (its removal was cut, or the task was retried by hand) just goes. */
+static void on_begun(void *data, bool begun)
+{
+	struct item *i = data;
+	struct err e;
+
+	i->again = begun;
+	if (begun)
+		remove_letter(i);
+	else if (dead_fetch(i->work->job.router, i->seq, &i->call, on_whole, i, &e))
+		item_failed(i, e.text);
+}
+
 /* Never told before it returns: every step asks the broker first. */
 static int start(struct item *i, struct err *e)
 {
 	struct router *r = i->work->job.router;
 
-	if (i->work->replay)
+	if (!i->work->replay)
+		return dead_remove(r, i->seq, &i->call, on_removed, i, e);
+	if (!i->id[0])
 		return dead_fetch(r, i->seq, &i->call, on_whole, i, e);
-	return dead_remove(r, i->seq, &i->call, on_removed, i, e);
+	retry_id_next(i->id, i->retry_id);
+	i->look = (struct claim_look){on_begun, i};
+	return claims_look(r, i->retry_id, &i->look, e);
 }
 
 /* ---- the whole ---- */

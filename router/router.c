@@ -16,6 +16,7 @@
 #include "common/service.h"
 #include "router/act.h"
 #include "router/advisories.h"
+#include "router/breaker.h"
 #include "router/dead.h"
 #include "router/dead_desk.h"
 #include "router/delay.h"
@@ -201,11 +202,14 @@ int router_start(struct router *r, struct err *e)
 	r->directory = directory_new(r);
 	r->query = query_new(r);
 	r->dead_desk = dead_desk_new(r);
+	r->breakers = breakers_new(r);
 	rc = lanes_new(r, &r->lanes, e);
 	if (rc == 0)
 		rc = lanes_watch(r->lanes, e);
 	if (rc == 0)
 		rc = directory_watch(r->directory, e);
+	if (rc == 0)
+		rc = breakers_open(r->breakers, e);
 	return rc;
 }
 
@@ -234,6 +238,7 @@ void router_release(struct router *r)
 	advisories_free(&r->advisories);
 	delay_free(&r->delay);
 	dead_desk_stop(r->dead_desk);
+	breakers_stop(r->breakers);
 	lanes_stop(r->lanes);
 	directory_stop(r->directory);
 	bus_close(&r->bus);
@@ -242,6 +247,7 @@ void router_release(struct router *r)
 	record_free(&r->record);
 	query_free(&r->query);
 	dead_desk_free(&r->dead_desk);
+	breakers_free(&r->breakers);
 	setup_free(&r->setup);
 	directory_free(&r->directory);
 	lanes_free(&r->lanes);

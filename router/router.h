@@ -51,6 +51,7 @@ struct router {
 	struct directory *directory;
 	struct query *query;
 	struct dead_desk *dead_desk;
+	struct breakers *breakers;
 	struct service *service;
 	bool opened; /* the inbox is open: readiness was told */
 	bool draining;

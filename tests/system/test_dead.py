@@ -126,7 +126,8 @@ def test_replaying_twice_runs_once(system):
     # Outside every dedupe window a second message of TASKS has its own Nats-Msg-Id, or none that is remembered.
     n.js_publish("tasks.echo", "once only", {"Task-Id": "twice-1.r1", "Task-Retry-Of": "twice-1", "Nats-Msg-Id": "another"})
     n.js_publish("dead.echo", "once only", letter)
-    done(system, "replay", "twice-1")
+    assert done(system, "replay", "twice-1")["already"] == 1
+    assert n.stream_message("DEAD", last_on="dead.echo") is None or done(system, "list", {"type": "echo"})["letters"] == []
     system.finished(system.submit("echo", "after", task_id="twice-after"))
     until(lambda: n.stream_state("TASKS")["messages"] == 0, what="TASKS empty")
     assert [m.subject for m in tap.drain()] == ["results.echo.twice-after"]
