@@ -19,7 +19,7 @@ handlers:
   - type: backend
     kind: exec
     version: "1.0"
-    command: [/bin/sh, -c, 'read n; test -e {MENDED} || {{ echo "backend $n is down" >&2; exit 1; }}; case $n in *7) echo "seven" >&2; exit 1;; esac; echo done $n']
+    command: [/bin/sh, -c, 'read n; test -e {MENDED} || {{ echo "backend $n is down" >&2; exit 1; }}; echo $n >> {MENDED}.runs; case $n in *7) echo "seven" >&2; exit 1;; esac; echo done $n']
   - type: echo
     kind: echo
 """)
@@ -135,6 +135,7 @@ def test_canary_stops_when_the_failure_returns_in_between(system):
 def test_a_cut_replay_is_run_again_and_loses_nothing(system):
     fingerprint = break_down(system, "cut", 300)
     MENDED.touch()
+    Path(f"{MENDED}.runs").unlink(missing_ok=True)
     words = [BIN / "millrace", "dead", "replay", "--fingerprint", fingerprint, "--rate", "200", "--yes"]
     child = subprocess.Popen(words, env=system.env, stderr=subprocess.PIPE, text=True)
     until(lambda: sum(states(system, "cut").values()) > 20, 20, "some of them")
@@ -153,6 +154,9 @@ def test_a_cut_replay_is_run_again_and_loses_nothing(system):
     until(lambda: system.sql("select count(*) as n from millrace.tasks where id like 'cut-%.r1' and state >= 4")[0]["n"] == 300, 30)
     assert states(system, "cut") == {"completed": 270, "dead": 30}
     assert system.sql("select count(*) as n from millrace.tasks where id like 'cut-%.r2'")[0]["n"] == 0
+    # and each ran once, whatever was cut
+    ran = sorted(int(line) for line in Path(f"{MENDED}.runs").read_text().splitlines())
+    assert ran == list(range(300))
 
 
 def test_discard_by_type_with_json(system):
