@@ -23,11 +23,11 @@ static int run_list(struct cli *c, int argc, char **argv);
 static int run_groups(struct cli *c, int argc, char **argv);
 static int run_show(struct cli *c, int argc, char **argv);
 
-#define WHICH                                                                              \
-	{"type", 't', "TYPE", "of this type; _invalid: of those that have none"},               \
+#define WHICH                                                                                    \
+	{"type", 't', "TYPE", "of this type; _invalid: of those that have none"},                    \
 		{"fingerprint", 'f', "F", "of this failure; ten digits: of any version of the handler"}, \
-	{                                                                                      \
-		"since", 0, "D", "that died within this time"                                      \
+	{                                                                                            \
+		"since", 0, "D", "that died within this time"                                            \
 	}
 
 static const struct cli_flag list_flags[] = {WHICH, {0}};
@@ -58,7 +58,8 @@ const struct cli_command commands_dead[] = {
 	 "examples:\n"
 	 "  millrace dead list --type echo --since 1h\n"
 	 "  millrace dead list --fingerprint 3fa94c1e02 --json | jq -r .id\n"
-	 "A letter lies in the stream DEAD until it is replayed or discarded, at most 90 days; the task's row stays.\n"
+	 "A letter lies in the stream DEAD until it is replayed or discarded, at most 90 days; the "
+	 "task's row stays.\n"
 	 "A list has 50 rows unless --limit says otherwise; with --json all that match.\n",
 	 list_flags, 0, 0, run_list},
 	{"dead groups", "[filters]", "which failures, and how often",
@@ -77,8 +78,10 @@ const struct cli_command commands_dead[] = {
 	 "  millrace dead replay order-42\n"
 	 "  millrace dead replay --fingerprint 3fa94c1e02 --canary --rate 50\n"
 	 "  millrace dead replay --type echo --yes\n"
-	 "The new task is <id>.r1, of that one <id>.r2 …; its letter is taken out of DEAD once the task is in TASKS. Replaying\n"
-	 "twice runs it once, so what was interrupted is just run again. With --limit N at most N letters.\n"
+	 "The new task is <id>.r1, of that one <id>.r2 …; its letter is taken out of DEAD once the "
+	 "task is in TASKS. Replaying\n"
+	 "twice runs it once, so what was interrupted is just run again. With --limit N at most N "
+	 "letters.\n"
 	 "Exit 4: the canary stopped.\n",
 	 replay_flags, 0, CLI_ANY_ARGS, run_dead_replay},
 	{"dead discard", "ID…|filters", "take dead letters away",
@@ -91,18 +94,22 @@ const struct cli_command commands_dead[] = {
 };
 
 static const struct cli_column list_columns[] = {
-	{"DIED", "died_at", CELL_AGE},       {"ID", "id", CELL_TEXT},
-	{"TYPE", "type", CELL_TEXT},         {"FINGERPRINT", "fingerprint", CELL_TEXT},
-	{"REASON", "reason", CELL_TEXT},     {"ATTEMPTS", "attempts", CELL_NUMBER},
-	{"NODE", "node", CELL_TEXT},         {"BODY", "body_bytes", CELL_BYTES},
+	{"DIED", "died_at", CELL_AGE},   {"ID", "id", CELL_TEXT},
+	{"TYPE", "type", CELL_TEXT},     {"FINGERPRINT", "fingerprint", CELL_TEXT},
+	{"REASON", "reason", CELL_TEXT}, {"ATTEMPTS", "attempts", CELL_NUMBER},
+	{"NODE", "node", CELL_TEXT},     {"BODY", "body_bytes", CELL_BYTES},
 	{"ERROR", "error", CELL_LONG},
 };
 
 static const struct cli_column group_columns[] = {
-	{"FINGERPRINT", "fingerprint", CELL_TEXT}, {"LETTERS", "count", CELL_NUMBER},
-	{"TYPE", "type", CELL_TEXT},               {"VERSION", "version", CELL_TEXT},
-	{"REASON", "reason", CELL_TEXT},           {"FIRST", "first_at", CELL_AGE},
-	{"LAST", "last_at", CELL_AGE},             {"ID", "id", CELL_TEXT},
+	{"FINGERPRINT", "fingerprint", CELL_TEXT},
+	{"LETTERS", "count", CELL_NUMBER},
+	{"TYPE", "type", CELL_TEXT},
+	{"VERSION", "version", CELL_TEXT},
+	{"REASON", "reason", CELL_TEXT},
+	{"FIRST", "first_at", CELL_AGE},
+	{"LAST", "last_at", CELL_AGE},
+	{"ID", "id", CELL_TEXT},
 	{"ERROR", "error", CELL_LONG},
 };
 
@@ -167,7 +174,8 @@ int dead_ask(struct cli *c, const char *verb, json_t *request, json_t **ret, str
 		if (rc != ERR_TIMEOUT && rc != ERR_UNREACHABLE)
 			return rc;
 		/* A router that was never there is not waited for. */
-		if (!c->bus || waited_ms + step_ms > AGAIN_SUM_MS || (waited_ms > 2000 && bus_is_up(c->bus)))
+		if (!c->bus || waited_ms + step_ms > AGAIN_SUM_MS ||
+			(waited_ms > 2000 && bus_is_up(c->bus)))
 			return rc;
 		waited_ms += step_ms;
 		struct err why;
@@ -236,8 +244,7 @@ static int list_page(void *data, json_t *answer, json_t *request)
 	json_t *letter;
 	size_t i;
 
-	json_array_foreach(json_object_get(answer, "letters"), i, letter)
-	{
+	json_array_foreach (json_object_get(answer, "letters"), i, letter) {
 		if (l->left == 0) {
 			l->more = true;
 			return 1;
@@ -273,7 +280,9 @@ static int run_list(struct cli *c, int argc, char **argv)
 	if (code == EXIT_OK && l.rows)
 		cli_print_rows(c, list_columns, ARRAY_LEN(list_columns), l.rows);
 	if (code == EXIT_OK && l.more && !c->config.limit)
-		cli_say(c, "there are more; --limit N shows more of them, 'millrace dead groups' all at a glance");
+		cli_say(
+			c,
+			"there are more; --limit N shows more of them, 'millrace dead groups' all at a glance");
 	json_decref(l.rows);
 	json_decref(request);
 	return code;
@@ -304,8 +313,7 @@ static int group_page(void *data, json_t *answer, json_t *request)
 	size_t i;
 
 	(void)request;
-	json_array_foreach(json_object_get(answer, "groups"), i, group)
-	{
+	json_array_foreach (json_object_get(answer, "groups"), i, group) {
 		const char *f = json_string_value(json_object_get(group, "fingerprint"));
 		json_t *known = json_object_get(g->groups, f ? f : "");
 		if (known)
@@ -332,7 +340,8 @@ static json_t *sorted(const json_t *groups)
 	json_t **all = xcalloc(n + 1, sizeof(json_t *)), *list = json_array(), *group;
 	const char *key;
 
-	json_object_foreach((json_t *)(uintptr_t)groups, key, group) all[k++] = group;
+	json_object_foreach ((json_t *)(uintptr_t)groups, key, group)
+		all[k++] = group;
 	qsort(all, n, sizeof(json_t *), more_first);
 	for (size_t i = 0; i < n; i++)
 		json_array_append(list, all[i]);
@@ -355,7 +364,8 @@ static int run_groups(struct cli *c, int argc, char **argv)
 		json_t *rows = sorted(g.groups);
 		cli_print_limited(c, group_columns, ARRAY_LEN(group_columns), rows);
 		if (g.ungrouped)
-			cli_say(c, "%lld more letters are of further failures; --type and --since tell them apart",
+			cli_say(c,
+					"%lld more letters are of further failures; --type and --since tell them apart",
 					(long long)g.ungrouped);
 		json_decref(rows);
 		code = EXIT_OK;
@@ -386,10 +396,11 @@ static int print_body(const struct cli *c, const json_t *letter, const char *id)
 
 	take_body(letter, &body);
 	if (body.len == 0 && bytes > 0) {
-		cli_say(c,
-				"the body of %s (%lld bytes) does not fit into an answer; 'nats stream get DEAD %lld' "
-				"has it",
-				id, (long long)bytes, (long long)json_integer_value(json_object_get(letter, "seq")));
+		cli_say(
+			c,
+			"the body of %s (%lld bytes) does not fit into an answer; 'nats stream get DEAD %lld' "
+			"has it",
+			id, (long long)bytes, (long long)json_integer_value(json_object_get(letter, "seq")));
 		return EXIT_FAILED;
 	}
 	if (body.len)

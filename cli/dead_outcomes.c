@@ -14,7 +14,7 @@
 #include "proto/event.pb-c.h"
 
 #define LOOK_MS 1000
-#define LOOK_MAX 50 /* rows asked for at each look */
+#define LOOK_MAX 50       /* rows asked for at each look */
 #define FAILURE_DIGITS 10 /* of a fingerprint: the rest is the handler's version */
 
 struct awaited {
@@ -46,9 +46,9 @@ static void on_stored(void *data, struct bus_msg **m)
 	struct awaited *a;
 	struct err e;
 
-	if (!o->all || codec_decode(&millrace__stored_batch__descriptor,
-								bus_msg_header(*m, "Content-Type"), bus_msg_data(*m),
-								bus_msg_len(*m), &record, &e))
+	if (!o->all ||
+		codec_decode(&millrace__stored_batch__descriptor, bus_msg_header(*m, "Content-Type"),
+					 bus_msg_data(*m), bus_msg_len(*m), &record, &e))
 		return;
 	const Millrace__StoredBatch *batch = (const Millrace__StoredBatch *)record;
 	for (size_t i = 0; i < batch->n_tasks; i++) {
@@ -74,8 +74,7 @@ static void count(struct outcomes *o, struct awaited *a, const json_t *task)
 		return;
 	if (str_eq(state, "completed")) {
 		o->tally.completed++;
-	} else if (str_eq(state, "dead") &&
-			   strncmp(fingerprint, a->fingerprint, FAILURE_DIGITS) == 0) {
+	} else if (str_eq(state, "dead") && strncmp(fingerprint, a->fingerprint, FAILURE_DIGITS) == 0) {
 		o->tally.same++;
 		snprintf(o->example, sizeof(o->example), "%s", a->id);
 	} else {
@@ -124,10 +123,10 @@ int outcomes_wait(struct outcomes *o, uint64_t few, int64_t timeout_ms, enum can
 			return 0;
 		int64_t now_ms = clock_mono_ms();
 		if (now_ms >= deadline_ms)
-			return err_set(e, ERR_TIMEOUT, "%u tasks have not ended in time",
-						   HASH_COUNT(o->all));
+			return err_set(e, ERR_TIMEOUT, "%u tasks have not ended in time", HASH_COUNT(o->all));
 		o->news = false;
-		int rc = cli_wait(o->cli, &o->news, MAX_OF(MIN_OF(next_look_ms, deadline_ms) - now_ms, 1), e);
+		int rc =
+			cli_wait(o->cli, &o->news, MAX_OF(MIN_OF(next_look_ms, deadline_ms) - now_ms, 1), e);
 		if (rc == ERR_CLOSED)
 			return rc;
 		o->news = false;

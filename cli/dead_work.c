@@ -17,8 +17,8 @@
 #include "common/token.h"
 
 #define PAGE 500
-#define PACED_PER_S 4        /* pages a second where there is a rate */
-#define PROVE_MAX 1000       /* of a canary's last stage, at once without an outcome */
+#define PACED_PER_S 4  /* pages a second where there is a rate */
+#define PROVE_MAX 1000 /* of a canary's last stage, at once without an outcome */
 #define STAGE_WAIT_NS (600 * NS_PER_S)
 
 struct work {
@@ -31,7 +31,7 @@ struct work {
 	uint64_t expected; /* letters that the selection had; 0: not counted */
 	uint64_t replayed, already, discarded, failed;
 	int64_t began_ms;
-	uint64_t paced; /* since began_ms */
+	uint64_t paced;            /* since began_ms */
 	struct outcomes *outcomes; /* of a canary */
 	bool progress;
 };
@@ -84,8 +84,10 @@ static int cut(const struct work *w, const struct err *e)
 	end_progress(w);
 	summary(w);
 	if (e->code == ERR_CLOSED)
-		cli_say(w->cli, "interrupted; a request under way may have done up to %d more. Nothing is lost: run the same "
-						"again to go on",
+		cli_say(w->cli,
+				"interrupted; a request under way may have done up to %d more. Nothing is lost: "
+				"run the same "
+				"again to go on",
 				PAGE);
 	return cli_fail(w->cli, e);
 }
@@ -124,7 +126,8 @@ static uint64_t take_answer(struct work *w, const json_t *answer, bool all)
 	w->already += (uint64_t)json_integer_value(json_object_get(answer, "already"));
 	w->discarded += (uint64_t)json_integer_value(json_object_get(answer, "discarded"));
 	w->failed += (uint64_t)json_integer_value(json_object_get(answer, "failed"));
-	json_array_foreach(items, i, item) take_item(w, item, all);
+	json_array_foreach (items, i, item)
+		take_item(w, item, all);
 	if (all && !w->cli->config.json)
 		cli_print_rows(w->cli, item_columns, ARRAY_LEN(item_columns), items);
 	return worked(w) - before;
@@ -195,7 +198,9 @@ static int stopped(struct work *w, enum canary_stage stage, enum canary_verdict 
 		cli_say(w->cli, "stopped at stage %d (%s): the failure is back, %s died of it", stage + 1,
 				canary_name(stage), outcomes_example(w->outcomes));
 	else
-		cli_say(w->cli, "stopped at stage %d (%s): more tasks died of other failures than completed, such as %s",
+		cli_say(w->cli,
+				"stopped at stage %d (%s): more tasks died of other failures than completed, such "
+				"as %s",
 				stage + 1, canary_name(stage), outcomes_example(w->outcomes));
 	cli_say(w->cli, "of this stage %llu completed, %llu died of the same, %llu of something else",
 			(unsigned long long)t.completed, (unsigned long long)t.same,
@@ -218,8 +223,7 @@ static int run_stage(struct work *w, enum canary_stage stage, uint64_t size, int
 			return cut(w, &e);
 		left -= part;
 		/* Never more at once than could be undone by hand: half of them may be unproven. */
-		if (left > 0 &&
-			outcomes_wait(w->outcomes, PROVE_MAX / 2, wait_ms, &verdict, &e))
+		if (left > 0 && outcomes_wait(w->outcomes, PROVE_MAX / 2, wait_ms, &verdict, &e))
 			return cut(w, &e);
 	}
 	if (verdict != CANARY_STOP_SAME && outcomes_wait(w->outcomes, 0, wait_ms, &verdict, &e))
@@ -333,10 +337,12 @@ static int check_flags(const struct work *w, bool ids, int64_t *rate, int64_t *w
 	bool which = cli_has(c, "type") || cli_has(c, "fingerprint") || cli_has(c, "all");
 
 	if (ids && (which || cli_has(c, "since") || cli_has(c, "canary")))
-		return err_set(e, ERR_INVALID, "give ids, or --type, --fingerprint, --all, --since and --canary; not both");
-	if (!ids && !which)
 		return err_set(e, ERR_INVALID,
-					   "say which: an ID, --type T, --fingerprint F, or --all for every dead letter");
+					   "give ids, or --type, --fingerprint, --all, --since and --canary; not both");
+	if (!ids && !which)
+		return err_set(
+			e, ERR_INVALID,
+			"say which: an ID, --type T, --fingerprint F, or --all for every dead letter");
 	if (cli_number(c, "rate", 1, 1000000, rate, e))
 		return e->code;
 	return cli_duration(c, "wait", wait_ns, e);

@@ -19,8 +19,8 @@ static size_t split(const char *id, size_t len, unsigned long *ret_n)
 	while (at > 0 && isdigit((unsigned char)id[at - 1]))
 		at--;
 	*ret_n = 0;
-	if (at == len || len - at > NUMBER_DIGITS_MAX || id[at] == '0' || at < 3 ||
-		id[at - 1] != 'r' || id[at - 2] != '.')
+	if (at == len || len - at > NUMBER_DIGITS_MAX || id[at] == '0' || at < 3 || id[at - 1] != 'r' ||
+		id[at - 2] != '.')
 		return len;
 	*ret_n = strtoul(id + at, NULL, 10);
 	return at - 2;

@@ -302,8 +302,7 @@ static void move(struct guard *g, enum breaker_move to)
 /* Whether the lane's breaker stands, or is about to stand, for that failure. */
 static bool stands_for(const struct guard *g, const char *fingerprint, int64_t *ret_until_ns)
 {
-	if (g->opening_until_ns &&
-		strncmp(g->opening, fingerprint, FINGERPRINT_ERROR_LEN) == 0) {
+	if (g->opening_until_ns && strncmp(g->opening, fingerprint, FINGERPRINT_ERROR_LEN) == 0) {
 		*ret_until_ns = g->opening_until_ns;
 		return true;
 	}
@@ -494,8 +493,9 @@ struct breakers *breakers_new(struct router *r)
 		.probes = (unsigned)c->breaker_probes,
 	};
 	bs->jitter_ns = (int64_t)(strtoul(r->instance + 8, NULL, 16) % JITTER_MAX_MS) * NS_PER_MS;
-	bs->spared = metric_counter("millrace_router_attempts_spared_total",
-								"Failed attempts that were not spent, for a breaker was open.", NULL);
+	bs->spared =
+		metric_counter("millrace_router_attempts_spared_total",
+					   "Failed attempts that were not spent, for a breaker was open.", NULL);
 	timeout_init(&bs->tick, r->timeouts);
 	timeout_init(&bs->tell, r->timeouts);
 	bs->tell.fn = on_tell;

@@ -164,12 +164,11 @@ int64_t breaker_open(json_t *setting, const struct breaker_rule *rule, const str
 	/* In force as soon as the pause is over. */
 	if (concurrency == 0 || concurrency > (json_int_t)rule->probes)
 		json_object_set_new(setting, "concurrency", json_integer((json_int_t)rule->probes));
-	json_object_set_new(
-		setting, "breaker",
-		json_pack("{s:s, s:s%, s:i, s:o, s:o, s:I}", "state", "open", "fingerprint", t->fingerprint,
-				  (size_t)FINGERPRINT_ERROR_LEN, "trips", (int)trips, "at",
-				  time_json(t->now_wall_ns), "until", time_json(until_ns), "concurrency",
-				  concurrency));
+	json_object_set_new(setting, "breaker",
+						json_pack("{s:s, s:s%, s:i, s:o, s:o, s:I}", "state", "open", "fingerprint",
+								  t->fingerprint, (size_t)FINGERPRINT_ERROR_LEN, "trips",
+								  (int)trips, "at", time_json(t->now_wall_ns), "until",
+								  time_json(until_ns), "concurrency", concurrency));
 	return until_ns;
 }
 

@@ -6,8 +6,8 @@
  *	{"paused":true,"reason":"breaker: …","until":"…","concurrency":3,
  *	 "breaker":{"state":"open","fingerprint":"3fa94c1e02","trips":1,"at":"…","until":"…","concurrency":0}}
  *
- *	CLOSED ──N failures of one fingerprint, no success──▶ OPEN ──until──▶ HALF ──a success, or quiet──▶ CLOSED
- *	   ▲                                                  │ ▲             │
+ *	CLOSED ──N failures of one fingerprint, no success──▶ OPEN ──until──▶ HALF ──a success, or
+ *quiet──▶ CLOSED ▲                                                  │ ▲             │
  *	   └───────────── an operator resumes the lane ───────┘ └─ failure ───┘ (twice as long)
  */
 #pragma once
@@ -70,7 +70,8 @@ struct breaker_trip {
 	int64_t now_wall_ns;
 };
 /* Pauses the lane, or lengthens the pause of a half-open one. Returns until when. */
-int64_t breaker_open(json_t *setting, const struct breaker_rule *rule, const struct breaker_trip *t);
+int64_t breaker_open(json_t *setting, const struct breaker_rule *rule,
+					 const struct breaker_trip *t);
 /* Ends its pause; an operator's stays. */
 void breaker_half(json_t *setting, int64_t now_wall_ns);
 /* As if it had never been. */

@@ -65,8 +65,7 @@ static void on_owner(void *data, const struct kv_entry *entry, const struct err 
 		return;
 	}
 	if (entry->deleted) { /* by hand: so that it may run again */
-		if (kv_put(t->router->bus, BUCKET, t->sub.id, value, len, entry->revision, on_put, t,
-				   &why))
+		if (kv_put(t->router->bus, BUCKET, t->sub.id, value, len, entry->revision, on_put, t, &why))
 			later(t, &why);
 		return;
 	}

@@ -149,9 +149,8 @@ static void walk_for_one(struct dead_job *j)
 		j->located(j, 0, &e);
 }
 
-static void on_looked(void *data, struct bus_msg **m UNUSED,
-					  const struct letter_message *lm UNUSED, const struct letter *l,
-					  const struct err *e)
+static void on_looked(void *data, struct bus_msg **m UNUSED, const struct letter_message *lm UNUSED,
+					  const struct letter *l, const struct err *e)
 {
 	struct dead_job *j = data;
 

@@ -36,8 +36,8 @@ struct dead_job {
 	struct dead_scan *scan;
 	struct dead_call call;
 	void (*located)(struct dead_job *j, uint64_t seq, const struct err *e);
-	struct keep *kept;                    /* texts of the answer */
-	void (*release)(struct dead_job *j);  /* what the file adds; NULL-able */
+	struct keep *kept;                   /* texts of the answer */
+	void (*release)(struct dead_job *j); /* what the file adds; NULL-able */
 	struct dead_job *prev, *next;
 };
 

@@ -57,8 +57,7 @@ int dead_fetch(struct router *r, uint64_t seq, struct dead_call *c, dead_on_fetc
 	c->on_fetched = on_fetched;
 	c->data = data;
 	int len = snprintf(body, sizeof(body), "{\"seq\":%llu}", (unsigned long long)seq);
-	struct bus_out out = {
-		.subject = "$JS.API.DIRECT.GET.DEAD", .data = body, .len = (size_t)len};
+	struct bus_out out = {.subject = "$JS.API.DIRECT.GET.DEAD", .data = body, .len = (size_t)len};
 	return bus_request(r->bus, &out, FETCH_MS, on_message, c, NULL, e);
 }
 
@@ -97,8 +96,7 @@ int dead_hint(struct router *r, const char *task_id, struct dead_call *c, dead_o
 	return bus_request(r->bus, &out, HINT_MS, on_task, c, NULL, e);
 }
 
-static void on_removed(void *data, const json_t *reply UNUSED, int server_code,
-					   const struct err *e)
+static void on_removed(void *data, const json_t *reply UNUSED, int server_code, const struct err *e)
 {
 	struct dead_call *c = data;
 	bool gone = e && (e->code == ERR_NOT_FOUND || server_code == JS_ERR_SEQUENCE_NOT_FOUND ||

@@ -100,8 +100,7 @@ static void on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 	s->next_seq = meta->stream_seq + 1;
 	lm.headers = bus_msg_headers(*m, &lm.nheaders);
 	letter_read(&lm, &l);
-	bool enough =
-		letter_selected(&s->select, &l) && !s->events.on_letter(s->events.data, &l, &lm);
+	bool enough = letter_selected(&s->select, &l) && !s->events.on_letter(s->events.data, &l, &lm);
 	if (meta->pending == 0)
 		s->next_seq = 0;
 	if (enough || meta->pending == 0 || clock_mono_ms() >= s->until_mono_ms)
@@ -136,7 +135,8 @@ static void on_end(void *data, enum js_pull_end why)
 		return;
 	case JS_PULL_LOST:
 	case JS_PULL_GONE:
-		err_set(&s->failed, ERR_UNREACHABLE, "the broker stopped telling what is in DEAD; try again");
+		err_set(&s->failed, ERR_UNREACHABLE,
+				"the broker stopped telling what is in DEAD; try again");
 		finish_soon(s);
 		return;
 	}
@@ -164,10 +164,10 @@ static void on_created(void *data, const json_t *reply, int server_code UNUSED, 
 
 static int create_consumer(struct dead_scan *s, struct err *e)
 {
-	json_t *config = json_pack(
-		"{s:s, s:s, s:s, s:b, s:b, s:I, s:i, s:I}", "name", s->consumer, "ack_policy", "none",
-		"replay_policy", "instant", "headers_only", 1, "mem_storage", 1, "inactive_threshold",
-		(json_int_t)INACTIVE_NS, "num_replicas", 1, "max_deliver", (json_int_t)-1);
+	json_t *config = json_pack("{s:s, s:s, s:s, s:b, s:b, s:I, s:i, s:I}", "name", s->consumer,
+							   "ack_policy", "none", "replay_policy", "instant", "headers_only", 1,
+							   "mem_storage", 1, "inactive_threshold", (json_int_t)INACTIVE_NS,
+							   "num_replicas", 1, "max_deliver", (json_int_t)-1);
 	CLEANUP(free_ptr) char *verb = NULL;
 	char since[32];
 

@@ -2,12 +2,11 @@
  * api.dead.replay and api.dead.discard. It stands alone because here letters
  * leave DEAD, and none may be lost or run twice on the way.
  *
- * A replay goes well: its next id has no claim yet, the letter is read whole, its body is published to
- * tasks.<type> under the next id (retry_id.h), PubAck, then the letter is
- * taken out of DEAD. Cut anywhere, the letter is still there or its task is
- * in TASKS, or both; and both are harmless, for a second message of that id
- * goes no further than its claim (claims.h). A letter that can't be replayed,
- * or whose publish is refused, stays and is told.
+ * A replay goes well: its next id has no claim yet, the letter is read whole, its body is published
+ * to tasks.<type> under the next id (retry_id.h), PubAck, then the letter is taken out of DEAD. Cut
+ * anywhere, the letter is still there or its task is in TASKS, or both; and both are harmless, for
+ * a second message of that id goes no further than its claim (claims.h). A letter that can't be
+ * replayed, or whose publish is refused, stays and is told.
  *
  * Letters are found a page at a time and worked off IN_FLIGHT at a time, so
  * memory does not follow DEAD. What one answer has no time for is told by
@@ -25,7 +24,8 @@
 
 #define PAGE 512
 #define IN_FLIGHT 64
-#define PUBLISH_MS 1500 /* what has no PubAck by then is told as failed; it may run all the same */
+#define PUBLISH_MS 1500 /* what has no PubAck by then is told as failed; it may run all the same \
+						 */
 #define ITEMS_MAX 1000
 #define ITEMS_DONE_MAX 900 /* of them for what went well: failures are the news */
 
@@ -120,8 +120,7 @@ static void on_removed(void *data, const struct err *e)
 		return;
 	}
 	if (e) /* replaying it again will do nothing but take it away */
-		log_warn("a replayed letter is still in DEAD", LOG_S("task", i->id),
-				 LOG_S("why", e->text));
+		log_warn("a replayed letter is still in DEAD", LOG_S("task", i->id), LOG_S("why", e->text));
 	if (i->again) {
 		item_gone(i);
 		return;
@@ -186,7 +185,8 @@ static void on_whole(void *data, struct bus_msg **m, const struct letter_message
 		item_failed(i, why.text);
 }
 
-/* A letter whose replay was begun (its removal was cut, or the task was retried by hand) just goes. */
+/* A letter whose replay was begun (its removal was cut, or the task was retried by hand) just goes.
+ */
 static void on_begun(void *data, bool begun)
 {
 	struct item *i = data;
@@ -274,8 +274,8 @@ static void next_page(struct work *w)
 
 	w->n = w->next = 0;
 	w->job.select.from_seq = w->next_seq;
-	if (dead_scan_start(w->job.router, &w->job.select, dead_job_left_ms(&w->job), &ev,
-						&w->job.scan, &e))
+	if (dead_scan_start(w->job.router, &w->job.select, dead_job_left_ms(&w->job), &ev, &w->job.scan,
+						&e))
 		broke_off(w, &e);
 }
 

@@ -65,8 +65,8 @@ static bool is_path(const char *s, size_t len)
 		return true;
 	if (s[0] == '~' && len > 1 && s[1] == '/')
 		return true;
-	if (s[0] == '.' && (contains(s, MIN_OF(len, (size_t)2), "./") ||
-						contains(s, MIN_OF(len, (size_t)3), "../")))
+	if (s[0] == '.' &&
+		(contains(s, MIN_OF(len, (size_t)2), "./") || contains(s, MIN_OF(len, (size_t)3), "../")))
 		return true;
 	if (len > 2 && isalpha((unsigned char)s[0]) && s[1] == ':' && s[2] == '\\')
 		return true;

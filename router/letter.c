@@ -281,8 +281,9 @@ static int read_record(const Millrace__DeadSelect *r, struct letter_select *s, s
 		s->by[n++] = *p > ' ' && *p < 0x7f ? *p : '_';
 	s->by[n] = '\0';
 	if ((s->id[0] || s->seq) && (s->type[0] || s->fingerprint[0] || s->all))
-		return err_set(e, ERR_INVALID, "id and seq ask for one letter; leave out type, "
-									   "fingerprint and all");
+		return err_set(e, ERR_INVALID,
+					   "id and seq ask for one letter; leave out type, "
+					   "fingerprint and all");
 	return 0;
 }
 
@@ -303,8 +304,9 @@ int letter_select_read(const char *content_type, const void *data, size_t len,
 	if (p[0] == '{')
 		goto structured;
 	if (len >= sizeof(words) || memchr(p, '\0', len))
-		return err_set(e, ERR_INVALID,
-					   "say which: <id>, id:<id>, seq:<n>, type:<t>, fingerprint:<f>, all, or JSON");
+		return err_set(
+			e, ERR_INVALID,
+			"say which: <id>, id:<id>, seq:<n>, type:<t>, fingerprint:<f>, all, or JSON");
 	memcpy(words, p, len);
 	words[len] = '\0';
 	return read_plain(words, ret, e);

@@ -57,7 +57,7 @@ struct letter_select {
 	char type[TOKEN_MAX + 1]; /* "_invalid" for those without */
 	char fingerprint[FINGERPRINT_MAX + 1];
 	bool all;
-	unsigned limit; /* 0: not given */
+	unsigned limit;    /* 0: not given */
 	uint64_t from_seq; /* of the cursor; 0: from the first */
 	uint64_t upto_seq; /* of the cursor of a replay or discard: what died later is not meant */
 	int64_t after_wall_ns;
@@ -66,7 +66,8 @@ struct letter_select {
 
 /*
  * Of plain text ("<id>", "id:…", "seq:…", "type:…", "fingerprint:…", "all"), JSON or protobuf
- * (content_type as of the message, or NULL). An empty text selects nothing in particular. ERR_INVALID names the field at fault.
+ * (content_type as of the message, or NULL). An empty text selects nothing in particular.
+ * ERR_INVALID names the field at fault.
  */
 MUST_CHECK int letter_select_read(const char *content_type, const void *data, size_t len,
 								  struct letter_select *ret, struct err *e);

@@ -52,13 +52,25 @@ static void time_and_operators_move_it(void **state UNUSED)
 		enum breaker_move move;
 	} rows[] = {
 		{"closed", {.state = BREAKER_CLOSED}, NOW, BREAKER_STAY},
-		{"open", {.state = BREAKER_OPEN, .paused = true, .until_wall_ns = NOW + 1}, NOW, BREAKER_STAY},
-		{"over", {.state = BREAKER_OPEN, .paused = true, .until_wall_ns = NOW}, NOW, BREAKER_TO_HALF},
-		{"over, and tidied", {.state = BREAKER_OPEN, .until_wall_ns = NOW - 1}, NOW, BREAKER_TO_HALF},
+		{"open",
+		 {.state = BREAKER_OPEN, .paused = true, .until_wall_ns = NOW + 1},
+		 NOW,
+		 BREAKER_STAY},
+		{"over",
+		 {.state = BREAKER_OPEN, .paused = true, .until_wall_ns = NOW},
+		 NOW,
+		 BREAKER_TO_HALF},
+		{"over, and tidied",
+		 {.state = BREAKER_OPEN, .until_wall_ns = NOW - 1},
+		 NOW,
+		 BREAKER_TO_HALF},
 		{"resumed", {.state = BREAKER_OPEN, .until_wall_ns = NOW + 1}, NOW, BREAKER_TO_CLOSED},
 		{"without an end", {.state = BREAKER_OPEN, .paused = true}, NOW, BREAKER_TO_HALF},
 		{"half", {.state = BREAKER_HALF, .at_wall_ns = NOW - 1}, NOW, BREAKER_STAY},
-		{"quiet for long", {.state = BREAKER_HALF, .at_wall_ns = NOW - 60 * NS_PER_S}, NOW, BREAKER_TO_CLOSED},
+		{"quiet for long",
+		 {.state = BREAKER_HALF, .at_wall_ns = NOW - 60 * NS_PER_S},
+		 NOW,
+		 BREAKER_TO_CLOSED},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
