@@ -156,7 +156,8 @@ def test_a_cut_replay_is_run_again_and_loses_nothing(system):
     assert system.sql("select count(*) as n from millrace.tasks where id like 'cut-%.r2'")[0]["n"] == 0
     # and each ran once, whatever was cut
     ran = sorted(int(line) for line in Path(f"{MENDED}.runs").read_text().splitlines())
-    assert ran == list(range(300))
+    twice = [n for n in range(300) if ran.count(n) != 1]
+    assert not twice, [(n, ran.count(n), system.task(f"cut-{n}.r1")) for n in twice]
 
 
 def test_discard_by_type_with_json(system):
