@@ -1,7 +1,7 @@
 /*
  * A walk through DEAD by a short-lived pull consumer of its own, ack none and
- * headers only, filtered by type at the broker and by all else here: it reads
- * 100,000 letters and more a second, so no index has to be kept (or be wrong)
+ * headers only, filtered by type at the broker and by all else here: tens of
+ * thousands of letters a second, so no index has to be kept (or be wrong)
  * anywhere. It goes well: consumer made, pages pulled until what is asked for
  * was told, the end is reached or the time is over; consumer deleted. It
  * fails: the broker goes, and it ends with that. A consumer that was not
