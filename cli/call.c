@@ -41,7 +41,7 @@ static const char *server_of(const char *subject)
 	if (strncmp(subject, "api.task.", 9) == 0 || str_eq(subject, "api.node.history"))
 		return "millrace-store";
 	if (strncmp(subject, "api.lane.", 9) == 0 || strncmp(subject, "api.node.", 9) == 0 ||
-		strncmp(subject, "api.schedule.", 13) == 0)
+		strncmp(subject, "api.schedule.", 13) == 0 || strncmp(subject, "api.dead.", 9) == 0)
 		return "millrace-router";
 	if (strncmp(subject, "ctl.node.", 9) == 0)
 		return "the node";

@@ -66,6 +66,7 @@ extern const struct cli_command commands_lane[];   /* lane.c */
 extern const struct cli_command commands_lane_control[]; /* lane_control.c */
 extern const struct cli_command commands_node[];   /* node.c */
 extern const struct cli_command commands_schedule[]; /* schedule.c */
+extern const struct cli_command commands_dead[];   /* dead.c */
 extern const struct cli_command commands_doctor[]; /* doctor.c */
 extern const struct cli_command commands_decode[]; /* decode.c */
 extern const struct cli_command commands_bench[];  /* bench.c */

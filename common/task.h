@@ -43,6 +43,11 @@
 #define H_OUTCOME_LANE "Outcome-Lane"
 #define H_OUTCOME_STARTED "Outcome-Started-At"
 #define H_OUTCOME_FINISHED "Outcome-Finished-At"
+#define H_OUTCOME_VERSION "Outcome-Version"         /* of the handler that failed, where it says so */
+#define H_OUTCOME_FINGERPRINT "Outcome-Fingerprint" /* on DEAD: which failure it is */
+#define H_OUTCOME_LEFT_OUT "Outcome-Left-Out"       /* on DEAD, where not all fitted: headers | body */
+/* A replay or manual retry: the task that it is another try of. Only router and store set it. */
+#define H_TASK_RETRY_OF "Task-Retry-Of"
 #define H_CONTENT_TYPE "Content-Type"
 #define H_MSG_ID "Nats-Msg-Id"
 

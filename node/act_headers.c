@@ -44,6 +44,8 @@ size_t act_headers(const struct act *a, const struct bus_header *original, size_
 		duration_format(a->retry_after_ns, t->retry_after);
 		ret[k++] = (struct bus_header){H_OUTCOME_RETRY_AFTER, t->retry_after};
 	}
+	if (a->version)
+		ret[k++] = (struct bus_header){H_OUTCOME_VERSION, a->version};
 	ret[k++] = (struct bus_header){H_OUTCOME_NODE, a->node};
 	ret[k++] = (struct bus_header){H_OUTCOME_LANE, a->lane};
 	ret[k++] = (struct bus_header){H_OUTCOME_STARTED, t->started};

@@ -7,10 +7,11 @@
 #include "common/bus.h"
 #include "common/task.h"
 
-#define ACT_HEADERS_MAX_ADDED 14
+#define ACT_HEADERS_MAX_ADDED 15
 
 struct act {
 	const char *id, *type, *node, *lane, *reason, *error;
+	const char *version; /* of the handler, or NULL */
 	unsigned attempt;
 	uint64_t epoch; /* of the execution */
 	bool returned;  /* no attempt was spent */

@@ -112,6 +112,7 @@ struct handler_context {
 /* A type and who executes it. The registry makes it; the node reads it. */
 struct handler {
 	char *type;
+	char *version; /* of what executes it; NULL: not told */
 	const struct handler_kind *kind;
 	const struct handler_context *ctx;
 	int64_t timeout_ns; /* for tasks that name none; 0: TASK_TIMEOUT_DEFAULT_NS */

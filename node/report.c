@@ -304,6 +304,7 @@ static void send_act(struct reporter *p, struct run *r)
 		.lane = r->lane->lane.name,
 		.reason = r->reason,
 		.error = r->error,
+		.version = r->h.handler ? r->h.handler->version : NULL,
 		.attempt = r->task.attempt,
 		.epoch = r->epoch,
 		.returned = r->outcome == RESULT_RETURNED,

@@ -25,10 +25,12 @@ void result_tell(const struct run *r)
 	const char *content_type = r->content_type ? r->content_type
 							   : r->borrowed   ? r->task.content_type
 											   : NULL;
-	struct bus_header h[4] = {
-		{H_TASK_ID, r->task.id}, {"Task-State", "completed"}, {"Task-Node", r->node->config->name}};
+	struct bus_header h[5] = {{H_TASK_ID, r->task.id},
+							  {"Task-State", "completed"},
+							  {"Task-Node", r->node->config->name},
+							  {"Task-Lane", r->lane->lane.name}};
 	struct bus_out out = {
-		.data = r->data ? r->data : "", .len = r->len, .headers = h, .nheaders = 3};
+		.data = r->data ? r->data : "", .len = r->len, .headers = h, .nheaders = 4};
 	char subject[SUBJECT_MAX];
 
 	if (content_type)

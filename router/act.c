@@ -12,6 +12,7 @@
 
 #include "common/log.h"
 #include "common/task.h"
+#include "router/breaker.h"
 #include "router/dead.h"
 #include "router/delay.h"
 #include "router/dispatch.h"
@@ -43,6 +44,16 @@ static int64_t time_of(const struct arrival *a, const char *name)
 	return text && time_parse(text, &ns, NULL) == 0 ? ns : 0;
 }
 
+/* It goes on as a header and into the fingerprint: a stranger's that could do neither is none. */
+static const char *version_of(const struct arrival *a)
+{
+	const char *version = arrival_header(a, H_OUTCOME_VERSION);
+
+	return version && *version && strlen(version) <= TOKEN_MAX && header_passes("X", version)
+			   ? version
+			   : NULL;
+}
+
 static void read_attempt(const struct arrival *a, const struct submission *s,
 						 struct failed_attempt *f)
 {
@@ -71,6 +82,31 @@ static void go_on(struct transit *t, int64_t due_wall_ns)
 	dispatch_task(t);
 }
 
+/*
+ * A failure that a breaker stands for spends nothing: the task waits as it was. Who allowed one
+ * attempt alone meant it, and where trying again cannot help, waiting cannot either.
+ */
+static bool wave(struct transit *t, const struct arrival *a, const struct failed_attempt *f,
+				 const struct retry_rule *rule, enum policy_verdict verdict)
+{
+	const char *error = arrival_header(a, H_OUTCOME_ERROR);
+	char fingerprint[FINGERPRINT_MAX + 1];
+	int64_t until_wall_ns;
+
+	fingerprint_make(t->sub.lane.type, error ? error : "", version_of(a), fingerprint);
+	struct breaker_failure failure = {.lane = &t->sub.lane,
+									  .fingerprint = fingerprint,
+									  .error = error ? error : "",
+									  .seed = f->seed,
+									  .retried = verdict == POLICY_RETRY};
+	if (!breakers_failed(t->router->breakers, &failure, &until_wall_ns) || f->permanent ||
+		f->poison || rule->attempts <= 1)
+		return false;
+	t->sub.deferrals++;
+	go_on(t, until_wall_ns);
+	return true;
+}
+
 static void decide(struct transit *t, const struct arrival *a)
 {
 	struct router *r = t->router;
@@ -82,6 +118,8 @@ static void decide(struct transit *t, const struct arrival *a)
 
 	read_attempt(a, s, &f);
 	struct policy_decision d = policy_after_failure(&rule, &f);
+	if (!f.returned && wave(t, a, &f, &rule, d.verdict))
+		return;
 	/* Counted from when EVENTS stored it, so that a redelivery means the same moment. */
 	int64_t due_ns = d.delay_ns ? a->stored_wall_ns + d.delay_ns : 0;
 	switch (d.verdict) {
@@ -97,6 +135,7 @@ static void decide(struct transit *t, const struct arrival *a)
 		return;
 	case POLICY_BURY:
 		t->burial.node = arrival_header(a, H_OUTCOME_NODE);
+		t->burial.version = version_of(a);
 		t->burial.started_wall_ns = time_of(a, H_OUTCOME_STARTED);
 		t->burial.finished_wall_ns = time_of(a, H_OUTCOME_FINISHED);
 		dead_bury(t, reason ? reason : "error", "%s", error ? error : "failed without a word");

@@ -40,6 +40,17 @@ static const struct config_key keys[] = {
 	 "most schedules; one more is refused", NULL, 1, 1000000},
 	{"schedule.catch_up_max", CONFIG_INT, offsetof(struct router_config, catch_up_max), "100",
 	 "most missed ticks of a schedule that are made up for (--catch-up all)", NULL, 1, 1000},
+	{"breaker.failures", CONFIG_INT, offsetof(struct router_config, breaker_failures), "100",
+	 "failures of one fingerprint on a lane, without a success, that pause it; 0: never", NULL, 0,
+	 1000000},
+	{"breaker.window", CONFIG_DURATION, offsetof(struct router_config, breaker_window_ns), "60s",
+	 "within which they are counted"},
+	{"breaker.pause", CONFIG_DURATION, offsetof(struct router_config, breaker_pause_ns), "10s",
+	 "how long the lane is paused; doubles each time the failure is back"},
+	{"breaker.pause_max", CONFIG_DURATION, offsetof(struct router_config, breaker_pause_max_ns),
+	 "10m", "longest such pause"},
+	{"breaker.probes", CONFIG_INT, offsetof(struct router_config, breaker_probes), "3",
+	 "tasks at once on the lane after a pause, until one succeeds", NULL, 1, 1000},
 	{0},
 };
 

@@ -24,6 +24,11 @@ struct router_config {
 	int64_t shed_low, shed_normal; /* percent */
 	int64_t schedules_max;
 	int64_t catch_up_max;
+	int64_t breaker_failures;
+	int64_t breaker_window_ns;
+	int64_t breaker_pause_ns;
+	int64_t breaker_pause_max_ns;
+	int64_t breaker_probes;
 };
 
 extern const struct config_program router_program;

@@ -34,6 +34,7 @@ static void refused(struct transit *t, const struct err *e)
 {
 	if ((e->code == ERR_TOO_LARGE || e->code == ERR_INVALID) && t->cut < CUT_BODY) {
 		t->cut++;
+		t->burial.left_out = t->cut == CUT_HEADERS ? "headers" : "body";
 		log_warn(
 			"a dead letter does not fit as it is", LOG_S("task", t->sub.id), LOG_S("why", e->text),
 			LOG_S("left_out", t->cut == CUT_HEADERS ? "the publisher's headers" : "the body too"));
@@ -44,7 +45,7 @@ static void refused(struct transit *t, const struct err *e)
 	hold_put(&t->router->dead_full, &t->hold, e);
 }
 
-static void on_puback(void *data, const struct js_puback *ack UNUSED, const struct err *e)
+static void on_puback(void *data, const struct js_puback *ack, const struct err *e)
 {
 	struct transit *t = data;
 
@@ -56,6 +57,7 @@ static void on_puback(void *data, const struct js_puback *ack UNUSED, const stru
 		refused(t, e);
 		return;
 	}
+	t->dead_seq = ack->seq;
 	hold_clear(&t->router->dead_full);
 	record_dead(t->router->record, t);
 }
@@ -84,7 +86,7 @@ static void publish(struct transit *t)
 
 void dead_bury(struct transit *t, const char *reason, const char *fmt, ...)
 {
-	char words[480];
+	char words[OUTCOME_ERROR_MAX + 1];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -94,6 +96,8 @@ void dead_bury(struct transit *t, const char *reason, const char *fmt, ...)
 	t->error = xstrdup(words);
 	t->burial.reason = reason;
 	t->burial.error = t->error;
+	fingerprint_make(t->sub.lane.type, t->error, t->burial.version, t->fingerprint);
+	t->burial.fingerprint = t->fingerprint;
 	if (!t->burial.finished_wall_ns)
 		t->burial.finished_wall_ns = clock_wall_ns();
 	if (!t->sub.id[0]) /* a node's act message without one: some id is needed to count it */
@@ -101,7 +105,7 @@ void dead_bury(struct transit *t, const char *reason, const char *fmt, ...)
 				 (unsigned long long)clock_wall_ns());
 	stats_dead(reason);
 	log_info("dead letter", LOG_S("task", t->sub.id), LOG_S("type", t->sub.lane.type),
-			 LOG_S("reason", reason));
+			 LOG_S("reason", reason), LOG_S("fingerprint", t->fingerprint));
 	publish(t);
 }
 
@@ -120,6 +124,7 @@ void dead_tell(struct transit *t)
 	bool shed = t->burial.reason && str_eq(t->burial.reason, SHED_REASON);
 	struct bus_header headers[] = {{H_TASK_ID, s->id},
 								   {"Task-State", t->cancelled ? "cancelled" : "dead"},
+								   {H_OUTCOME_FINGERPRINT, t->fingerprint},
 								   {"Nats-Service-Error-Code", t->cancelled ? "410" : shed ? "503" : "500"},
 								   {"Nats-Service-Error", sentence},
 								   {"Retry-After", SHED_RETRY_AFTER_S}};

@@ -113,6 +113,12 @@ static void add_burial(struct header_list *list, const struct submission *s, con
 	if (b->reason)
 		headers_add(list, H_OUTCOME_REASON, b->reason);
 	add_sentence(list, H_OUTCOME_ERROR, b->error);
+	if (b->fingerprint)
+		headers_add(list, H_OUTCOME_FINGERPRINT, b->fingerprint);
+	if (b->version)
+		headers_add(list, H_OUTCOME_VERSION, b->version);
+	if (b->left_out)
+		headers_add(list, H_OUTCOME_LEFT_OUT, b->left_out);
 	if (b->node)
 		headers_add(list, H_OUTCOME_NODE, b->node);
 	if (s->lane.name[0])

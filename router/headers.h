@@ -25,9 +25,15 @@ struct burial {
 	const char *reason; /* as in H_OUTCOME_REASON */
 	const char *error;  /* a sentence */
 	const char *node;
+	const char *version;     /* of the handler */
+	const char *fingerprint; /* of the error */
+	const char *left_out;    /* what the dead letter is without: "headers", "body" */
 	int64_t started_wall_ns;
 	int64_t finished_wall_ns;
 };
+
+/* Of Outcome-Error in a dead letter and its record; nodes cut theirs about here. */
+#define OUTCOME_ERROR_MAX 2047
 
 /* A list of headers, with the texts that had to be made for it. Reused: no memory is taken once it
  * has grown. */
@@ -36,7 +42,7 @@ struct header_list {
 	size_t n;
 	size_t cap;
 	char texts[6][160];
-	char error[480];
+	char error[OUTCOME_ERROR_MAX + 1];
 };
 
 /*

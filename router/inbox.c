@@ -8,6 +8,7 @@
  */
 #include "router/inbox.h"
 
+#include "router/claims.h"
 #include "router/dead.h"
 #include "router/dispatch.h"
 #include "router/feed.h"
@@ -58,6 +59,8 @@ static void on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 		dead_bury(t, "invalid", "%s", e.text);
 	else if ((why = shed_why(r->shed, t->sub.class)))
 		dead_bury(t, SHED_REASON, "%s", why);
+	else if (claims_needed(&a, &t->sub))
+		claims_pass(t);
 	else
 		dispatch_task(t);
 }

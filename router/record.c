@@ -135,6 +135,8 @@ static void pack_dead(const struct transit *t, struct buf *out)
 	o.finished_at = t->burial.finished_wall_ns;
 	o.error = text(t->burial.error);
 	o.reason = text(t->burial.reason);
+	o.fingerprint = (char *)t->fingerprint;
+	o.dead_seq = t->dead_seq;
 	batch.n_outcomes = 1;
 	batch.outcomes = &one;
 	codec_pack(&batch.base, out);

@@ -16,7 +16,9 @@
 #include "common/service.h"
 #include "router/act.h"
 #include "router/advisories.h"
+#include "router/breaker.h"
 #include "router/dead.h"
+#include "router/dead_desk.h"
 #include "router/delay.h"
 #include "router/directory.h"
 #include "router/inbox.h"
@@ -127,6 +129,11 @@ static int open_service(struct router *r, struct err *e)
 		{"schedule-resume", "api.schedule.resume", NULL, schedule_on_resume},
 		{"schedule-run", "api.schedule.run", NULL, schedule_on_run},
 		{"schedule-next", "api.schedule.next", NULL, schedule_on_next},
+		{"dead-list", "api.dead.list", NULL, dead_on_list},
+		{"dead-groups", "api.dead.groups", NULL, dead_on_groups},
+		{"dead-get", "api.dead.get", NULL, dead_on_get},
+		{"dead-replay", "api.dead.replay", NULL, dead_on_replay},
+		{"dead-discard", "api.dead.discard", NULL, dead_on_discard},
 	};
 
 	return service_open(r->bus, "millrace-router",
@@ -219,6 +226,8 @@ int router_start(struct router *r, struct err *e)
 	r->query = query_new(r);
 	r->shed = shed_new(r);
 	r->schedules = schedules_new(r);
+	r->dead_desk = dead_desk_new(r);
+	r->breakers = breakers_new(r);
 	rc = lanes_new(r, &r->lanes, e);
 	if (rc == 0)
 		rc = lanes_watch(r->lanes, e);
@@ -226,6 +235,8 @@ int router_start(struct router *r, struct err *e)
 		rc = directory_watch(r->directory, e);
 	if (rc == 0)
 		rc = schedules_watch(r->schedules, e);
+	if (rc == 0)
+		rc = breakers_open(r->breakers, e);
 	return rc;
 }
 
@@ -253,6 +264,8 @@ void router_release(struct router *r)
 	act_free(&r->act);
 	advisories_free(&r->advisories);
 	delay_free(&r->delay);
+	dead_desk_stop(r->dead_desk);
+	breakers_stop(r->breakers);
 	lanes_stop(r->lanes);
 	directory_stop(r->directory);
 	schedules_stop(r->schedules);
@@ -266,6 +279,8 @@ void router_release(struct router *r)
 	query_free(&r->query);
 	schedule_api_drop_all(r);
 	schedules_free(&r->schedules);
+	dead_desk_free(&r->dead_desk);
+	breakers_free(&r->breakers);
 	setup_free(&r->setup);
 	directory_free(&r->directory);
 	lanes_free(&r->lanes);

@@ -60,6 +60,8 @@ struct router {
 	struct query *query;
 	struct schedules *schedules;
 	struct schedule_operation *schedule_operations;
+	struct dead_desk *dead_desk;
+	struct breakers *breakers;
 	struct service *service;
 	struct setting_call *setting_calls; /* under way; see setting.h */
 	struct control *controls;           /* requests under way; see lane_control.h */

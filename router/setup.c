@@ -20,6 +20,7 @@ static const char *const needed[] = {
 	"STREAM.INFO.DELAYED",  "STREAM.INFO.KV_lanes",       "STREAM.INFO.KV_settings",
 	"STREAM.INFO.KV_nodes", "CONSUMER.INFO.TASKS.router", "CONSUMER.INFO.EVENTS.act",
 	"STREAM.INFO.KV_schedules",
+	"STREAM.INFO.KV_replays",
 };
 #define NEEDED ARRAY_LEN(needed)
 

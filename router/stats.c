@@ -12,6 +12,12 @@ void stats_init(struct stats *s)
 								"Failed attempts that get another.", NULL);
 	s->delayed =
 		metric_counter("millrace_router_tasks_delayed_total", "Tasks put into DELAYED.", NULL);
+	s->dead_replayed = metric_counter("millrace_router_dead_replayed_total",
+									  "Dead letters that became tasks again.", NULL);
+	s->dead_discarded = metric_counter("millrace_router_dead_discarded_total",
+									   "Dead letters taken away by operators.", NULL);
+	s->replays_dropped = metric_counter("millrace_router_replays_dropped_total",
+										"Replays that came twice; the first one ran.", NULL);
 	s->in_flight =
 		metric_gauge("millrace_router_in_flight", "Tasks between delivery and ack.", NULL);
 	s->lanes = metric_gauge("millrace_router_lanes", "Lanes that are known.", NULL);

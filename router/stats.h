@@ -9,6 +9,9 @@ struct stats {
 	struct metric *retried;
 	struct metric *delayed; /* published to DELAYED */
 	struct metric *in_flight;
+	struct metric *dead_replayed;
+	struct metric *dead_discarded;
+	struct metric *replays_dropped; /* the same replay a second time */
 	struct metric *lanes;
 	struct metric *schedules;      /* known */
 	struct metric *schedule_ticks; /* submitted */

@@ -13,6 +13,7 @@
 #pragma once
 
 #include "common/jetstream.h"
+#include "router/fingerprint.h"
 #include "router/router.h"
 #include "router/submission.h"
 
@@ -29,6 +30,8 @@ struct transit {
 	struct lane_entry *lane; /* a reference, or NULL */
 	struct burial burial;    /* reason is set once it is dying */
 	char *error;             /* behind burial.error; owned */
+	char fingerprint[FINGERPRINT_MAX + 1]; /* behind burial.fingerprint */
+	uint64_t dead_seq;                     /* in DEAD, once it is there */
 	struct bucket *bucket;   /* ORIGIN_DELAYED: where it came from */
 	int64_t put_into;        /* the number of the bucket that it is being put into */
 	struct run_call *call;   /* ORIGIN_RUN; NULL once it was answered */

@@ -13,7 +13,7 @@
 #include "node/handlers/kinds.h"
 #include "node/handlers/section.h"
 
-enum { SLOTS_MAX = 100000 };
+enum { SLOTS_MAX = 100000, VERSION_MAX = 64 };
 
 static const struct handler_kind *const kinds[] = {
 	&kind_echo, &kind_sleep, &kind_hash,   &kind_stats,   &kind_fail,
@@ -39,7 +39,7 @@ struct handlers {
 };
 
 struct common_keys {
-	char *type, *kind;
+	char *type, *kind, *version;
 	int64_t timeout_ns, slots;
 };
 static const struct config_key keys[] = {
@@ -47,6 +47,8 @@ static const struct config_key keys[] = {
 	{"kind", CONFIG_STRING, offsetof(struct common_keys, kind), NULL,
 	 "how; may be left out where the type is a built-in"},
 	{"timeout", CONFIG_DURATION, offsetof(struct common_keys, timeout_ns), "0", "for tasks that name none"},
+	{"version", CONFIG_STRING, offsetof(struct common_keys, version), NULL,
+	 "of what executes it: tells the failures of one version from another's"},
 	{"slots", CONFIG_INT, offsetof(struct common_keys, slots), "0", "executions at once", NULL, 0, SLOTS_MAX},
 	{0},
 };
@@ -107,6 +109,23 @@ static int check_type(const struct handlers *hs, const struct doc *d, const stru
 	return 0;
 }
 
+/* It becomes a header. */
+static int check_version(const struct doc *d, const struct common_keys *c, struct err *e)
+{
+	if (c->version == NULL)
+		return 0;
+	size_t len = strlen(c->version);
+	for (size_t i = 0; i < len; i++) {
+		if (c->version[i] <= ' ' || c->version[i] > '~')
+			len = VERSION_MAX + 1;
+	}
+	if (len > VERSION_MAX)
+		return err_set(e, ERR_INVALID,
+		               "line %u: version: at most %d printable characters without blanks, such as 1.4.2",
+		               doc_get(d, "version")->line, VERSION_MAX);
+	return 0;
+}
+
 /* NULL: there is no such kind, and e says so. */
 static const struct handler_kind *kind_of(const struct doc *d, const struct common_keys *c, struct err *e)
 {
@@ -153,6 +172,9 @@ static int open_one(struct handlers *hs, const struct doc *d, struct err *e)
 	int rc = read_common(d, &c, e);
 	if (rc < 0)
 		return rc;
+	rc = check_version(d, &c, e);
+	if (rc < 0)
+		return rc;
 	rc = check_type(hs, d, &c, e);
 	if (rc < 0)
 		return rc;
@@ -163,6 +185,7 @@ static int open_one(struct handlers *hs, const struct doc *d, struct err *e)
 	enlist(hs, n);
 	n->handler.timeout_ns = c.timeout_ns;
 	n->handler.slots = (unsigned)c.slots;
+	n->handler.version = TAKE(c.version);
 	rc = kind->open(&n->handler, d, e);
 	return rc < 0 ? err_wrap(e, "handler %s", c.type) : 0;
 }
@@ -246,6 +269,7 @@ static void free_when_closed(struct handlers *hs)
 	HASH_ITER(hh, hs->by_type, n, next) {
 		HASH_DEL(hs->by_type, n);
 		free(n->handler.type);
+		free(n->handler.version);
 		free(n);
 	}
 	free(hs->listed);

@@ -7,7 +7,7 @@
 #include "common/config.h"
 
 /* Keys that every handler has; the registry reads them. */
-#define SECTION_COMMON_KEYS "type,kind,timeout,slots"
+#define SECTION_COMMON_KEYS "type,kind,timeout,slots,version"
 
 /*
  * Sets every key's default, then what map (NULL: nothing) says. Keys that are neither in the table (ended by one

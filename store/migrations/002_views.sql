@@ -56,7 +56,7 @@ WHERE a.node IS NOT NULL AND NOT EXISTS (
 	SELECT FROM millrace.tasks AS t WHERE t.id = a.task_id AND t.attempt = a.attempt AND t.node IS NOT NULL);
 
 CREATE VIEW millrace.dead_letter_queue AS
-SELECT id AS task_id, type, lane, reason, error, attempt AS attempts, node AS worker, project, content_type,
+SELECT id AS task_id, type, lane, reason, error, fingerprint, dead_seq, attempt AS attempts, node AS worker, project, content_type,
 	body AS payload, body_bytes, headers::jsonb AS headers, submitted_at, finished_at AS died_at
 FROM millrace.tasks
 WHERE state = 5;
