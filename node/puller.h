@@ -23,7 +23,7 @@ struct served_lane {
 	struct lane lane;
 	struct handler *handler;
 	unsigned group;
-	struct metric *ok, *failed, *returned, *seconds;
+	struct metric *ok, *failed, *returned, *cancelled, *seconds;
 	/* the puller's own: */
 	struct puller *puller;
 	struct puller_consumer *consumers;

@@ -39,8 +39,8 @@ static unsigned group_for(struct puller *p, struct handler *h)
 static void make_metrics(struct served_lane *l)
 {
 	const char *help = "Executions by how they ended.";
-	struct metric **counters[] = {&l->ok, &l->failed, &l->returned};
-	const char *words[] = {"completed", "failed", "returned"};
+	struct metric **counters[] = {&l->ok, &l->failed, &l->returned, &l->cancelled};
+	const char *words[] = {"completed", "failed", "returned", "cancelled"};
 	char labels[LANE_MAX + 64];
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {

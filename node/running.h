@@ -22,5 +22,7 @@ void running_add(struct running *g, struct run *r);
 void running_go_on(struct running *g, struct run *r);
 /* Its handler is done; it is still kept. */
 void running_done(struct running *g, struct run *r);
+/* Calls fn with each whose handler is under way; fn may end it. */
+void running_each(struct running *g, void (*fn)(void *data, struct run *r), void *data);
 /* It is settled. */
 void running_remove(struct running *g, struct run *r);

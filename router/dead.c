@@ -117,8 +117,8 @@ void dead_tell(struct transit *t)
 			*p = ' ';
 	}
 	struct bus_header headers[] = {{H_TASK_ID, s->id},
-								   {"Task-State", "dead"},
-								   {"Nats-Service-Error-Code", "500"},
+								   {"Task-State", t->called_off ? "cancelled" : "dead"},
+								   {"Nats-Service-Error-Code", t->called_off ? "409" : "500"},
 								   {"Nats-Service-Error", sentence}};
 	struct bus_out out = {.subject = subject, .headers = headers, .nheaders = ARRAY_LEN(headers)};
 	snprintf(subject, sizeof(subject), "results.%s.%s", s->lane.type[0] ? s->lane.type : "_invalid",

@@ -11,11 +11,13 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/cancels.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/service.h"
 #include "router/act.h"
 #include "router/advisories.h"
+#include "router/cancel.h"
 #include "router/dead.h"
 #include "router/delay.h"
 #include "router/directory.h"
@@ -135,7 +137,7 @@ void router_learned(struct router *r)
 	struct err e;
 
 	if (r->opened || r->draining || !setup_complete(r->setup) || !lanes_known(r->lanes) ||
-		!directory_known(r->directory))
+		!directory_known(r->directory) || !cancels_known(r->cancels))
 		return;
 	r->opened = true;
 	if (open_all(r, &e)) {
@@ -199,6 +201,8 @@ int router_start(struct router *r, struct err *e)
 		rc = lanes_watch(r->lanes, e);
 	if (rc == 0)
 		rc = directory_watch(r->directory, e);
+	if (rc == 0)
+		rc = cancel_watch(r, e);
 	return rc;
 }
 
@@ -228,6 +232,7 @@ void router_release(struct router *r)
 	delay_free(&r->delay);
 	lanes_stop(r->lanes);
 	directory_stop(r->directory);
+	cancels_close(&r->cancels);
 	bus_close(&r->bus);
 	transit_drop_all(r);
 	wake_free(&r->wake);

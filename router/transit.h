@@ -38,6 +38,9 @@ struct transit {
 	int64_t kept_mono_ms; /* the last +WPI, or the delivery */
 	uint64_t lane_seq;
 	bool counted, acked;
+	bool called_off;               /* it ends as cancelled, not dead */
+	bool claimed;                  /* its unique key is its own */
+	struct bus_call *claim;        /* that is being asked for */
 	bool published;                /* its lane may have it, though no PubAck said so */
 	unsigned cut;                  /* what was left out to fit into DEAD; see dead.c */
 	struct transit *prev, *next;   /* in router->transits */
