@@ -62,7 +62,7 @@ void cancel_end(struct transit *t, const char *reason, const char *fmt, ...)
 		.reason = reason, .error = t->error, .finished_wall_ns = clock_wall_ns()};
 	t->called_off = true;
 	metric_add(t->router->stats.cancelled, 1);
-	log_info("cancelled", LOG_S("task", t->sub.id), LOG_S("type", t->sub.lane.type),
+	log_debug("cancelled", LOG_S("task", t->sub.id), LOG_S("type", t->sub.lane.type),
 			 LOG_S("reason", reason));
 	record_dead(t->router->record, t);
 }

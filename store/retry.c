@@ -183,7 +183,7 @@ static int name(struct retry *x, struct err *e)
 	struct pg_param id = PG_ARG(x->id);
 	struct pg_statement both[] = {
 		{"SELECT type, lane, headers, body FROM millrace.tasks WHERE id = $1", &id, 1},
-		{"SELECT found, new_id, known FROM millrace.begin_retry($1)", &id, 1},
+		{"SELECT was, new_id, known FROM millrace.begin_retry($1)", &id, 1},
 	};
 	return pg_run(x->order.control->pg, both, ARRAY_LEN(both), CONTROL_QUERY_MS, on_named, x, e);
 }

@@ -51,11 +51,11 @@ $$;
  * The next id of a task that is run again by hand: <base>.r<n>. While the last one has not ended (or was named and
  * is not stored yet) it is that one. The base's row is the lock. Links both ways: here the old rows learn of the new
  * one; the new row says retry_of when it comes.
- *   found: the state of the task; null: there is none
+ *   was: the state of the task; null: there is none
  *   new_id: null where it has not ended
  *   known: new_id is stored already
  */
-CREATE FUNCTION millrace.begin_retry(task text, OUT found smallint, OUT new_id text, OUT known boolean)
+CREATE FUNCTION millrace.begin_retry(task text, OUT was smallint, OUT new_id text, OUT known boolean)
 LANGUAGE plpgsql AS $$
 DECLARE
 	base text := regexp_replace(task, '\.r[0-9]+$', '');
@@ -66,8 +66,8 @@ BEGIN
 	SELECT t.id INTO anchor FROM millrace.tasks AS t WHERE t.id IN (base, task)
 	ORDER BY t.id = base DESC LIMIT 1;
 	SELECT t.retried_as INTO latest FROM millrace.tasks AS t WHERE t.id = anchor FOR UPDATE;
-	SELECT t.state INTO found FROM millrace.tasks AS t WHERE t.id = task;
-	IF found IS NULL OR found < 4 THEN
+	SELECT t.state INTO was FROM millrace.tasks AS t WHERE t.id = task;
+	IF was IS NULL OR was < 4 THEN
 		RETURN;
 	END IF;
 	SELECT t.state INTO latest_state FROM millrace.tasks AS t WHERE t.id = latest;

@@ -22,7 +22,7 @@ def system(tmp_path_factory):
     handlers = tmp_path_factory.mktemp("control") / "handlers.yaml"
     handlers.write_text(HANDLERS)
     s = make(nodes=2, handlers=handlers, bridge=False)
-    s.start(env={"MILLRACE_KEEP_CANCELS": "2s", "MILLRACE_KEEP_RESULTS": "3s", "MILLRACE_RECORD_BODY_MAX": "1KiB"})
+    s.start(env={"MILLRACE_KEEP_CANCELS": "2s", "MILLRACE_KEEP_RESULTS": "6s", "MILLRACE_RECORD_BODY_MAX": "1KiB"})
     yield s
     end(s)
 
@@ -143,7 +143,7 @@ def test_cancel_against_completion_ends_as_one_of_both(system):
     assert set(ends) <= {"completed", "cancelled"}
     for task_id, was in zip(ids, ends):
         assert state(system, task_id) == was
-    results = system.sql("select state, result is null as none from millrace.tasks where id like 'c-race-%'")
+    results = system.sql("select state, result is null and result_expired_at is null as none from millrace.tasks where id like 'c-race-%'")
     assert all((r["state"] == 4) != r["none"] for r in results)
 
 
@@ -328,7 +328,7 @@ def test_results_expire_by_default_by_header_or_never(system):
     system.finished(system.submit("echo", "never", task_id="x-never", task_result_expires="never"), "completed")
     system.finished(system.submit("echo", "long", task_id="x-long", task_result_expires="1h"), "completed")
     # One that outlives the default before it ends expires after its own end.
-    system.submit("long", "5s", task_id="x-slow")
+    system.submit("long", "8s", task_id="x-slow")
     until(lambda: system.task("x-soon")["result_expired"], 10, "by header")
     until(lambda: system.task("x-default")["result_expired"], 15, "by default")
     gone = system.task("x-default")
