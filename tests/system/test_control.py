@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from lib.system import BIN
 from lib.wait import until
 
 HANDLERS = """
@@ -276,6 +277,15 @@ def test_what_cannot_be_retried(system):
     assert code == 409 and "2000 bytes" in words and "dead letter" in words
 
 
+def test_a_retry_that_was_named_but_not_published_is_published_when_asked_again(system):
+    system.finished(system.submit("echo", "once more", task_id="r-named"), "completed")
+    # A store that died between the two.
+    assert system.psql("select new_id from millrace.begin_retry('r-named')").strip() == "r-named.r1"
+    assert ask(system, "retry", id="r-named", reserve=True)["id"] == "r-named.r1"
+    assert ask(system, "retry", id="r-named")["id"] == "r-named.r1"
+    assert system.finished("r-named.r1", "completed")["result"] == "once more"
+
+
 # ---- unique keys ----
 
 def test_a_second_task_with_the_key_ends_at_once_and_names_the_first(system):
@@ -303,11 +313,16 @@ def test_a_key_is_held_for_its_time(system):
     assert system.nats.request("run.echo", "y", {"Task-Unique": "k"}).header("Task-State") == "completed"
 
 
-def test_of_many_at_once_one_runs(system):
+def test_of_many_at_once_one_runs_with_two_routers_and_a_killed_one(system):
+    second = system.run([BIN / "millrace-router", "--nats-url", system.nats_url])
+    until(lambda: system.nats.api("CONSUMER.INFO.TASKS.router")["num_waiting"] >= 2, 20, "two routers ask")
     acks = system.nats.js_publish_many(("tasks.long", "3s", {"Task-Id": f"u-many-{i}", "Task-Unique": "many"}) for i in range(50))
     assert all(acks)
+    system.kill("router")
     ends = [system.finished(f"u-many-{i}", timeout=60)["state"] for i in range(50)]
     assert sorted(ends) == ["cancelled"] * 49 + ["completed"]
+    second.terminate()
+    second.wait(20)
 
 
 def test_without_a_store_a_unique_task_waits_and_is_not_guessed(system):
