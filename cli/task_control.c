@@ -87,8 +87,7 @@ static int cancel_page(struct cli *c, int n, char **ids, int *io_code)
 	json_decref(request);
 	if (rc)
 		return cli_fail(c, &e);
-	json_array_foreach(json_object_get(reply, "tasks"), i, task)
-	{
+	json_array_foreach (json_object_get(reply, "tasks"), i, task) {
 		print_one(c, task);
 		*io_code = *io_code ? *io_code : code_of(task_text(task, "what"));
 	}
@@ -148,7 +147,8 @@ static int cancel_counted(struct cli *c, json_t *request, int64_t n, int64_t max
 	int code;
 
 	if (max && n > max) {
-		err_set(&e, ERR_CONFLICT, "%" PRId64 " tasks match; --max %" PRId64 " would allow it", n, n);
+		err_set(&e, ERR_CONFLICT, "%" PRId64 " tasks match; --max %" PRId64 " would allow it", n,
+				n);
 		return cli_fail(c, &e);
 	}
 	if ((code = cli_confirm(c, what, "cancel")))
@@ -159,8 +159,9 @@ static int cancel_counted(struct cli *c, json_t *request, int64_t n, int64_t max
 	if (c->config.json)
 		cli_print_json(reply);
 	else
-		cli_say(c, "%" JSON_INTEGER_FORMAT " tasks are being cancelled: what waits at once, what "
-				   "runs is ended by its node",
+		cli_say(c,
+				"%" JSON_INTEGER_FORMAT " tasks are being cancelled: what waits at once, what "
+				"runs is ended by its node",
 				json_integer_value(json_object_get(reply, "matched")));
 	json_decref(reply);
 	return EXIT_OK;

@@ -36,8 +36,7 @@ static int take_group(const json_t *j, struct marker *m, struct err *e)
 	struct lane lane;
 	const char *until = json_string_value(json_object_get(j, "until"));
 
-	if (take_token(j, "type", m->type, e) ||
-		take_text(j, "lane", m->lane, sizeof(m->lane), e) ||
+	if (take_token(j, "type", m->type, e) || take_text(j, "lane", m->lane, sizeof(m->lane), e) ||
 		take_text(j, "project", m->project, sizeof(m->project), e))
 		return ERR_INVALID;
 	if (m->lane[0] && lane_parse(m->lane, &lane, e))

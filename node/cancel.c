@@ -26,9 +26,8 @@ static enum run_stop stop_of(const struct marker *m, const struct run *r)
 								  r->task.project, r->task.submitted_wall_ns};
 
 	if (m->kind == MARKER_MOVE)
-		return str_eq(m->id, r->task.id) && marker_excludes(m, r->node->config->name)
-				   ? RUN_MOVED
-				   : RUN_GOES_ON;
+		return str_eq(m->id, r->task.id) && marker_excludes(m, r->node->config->name) ? RUN_MOVED
+																					  : RUN_GOES_ON;
 	return marker_cancels(m, &t) ? RUN_CANCELLED : RUN_GOES_ON;
 }
 
@@ -67,7 +66,7 @@ static void on_marker(void *data, const struct marker *m)
 static void on_known(void *data)
 {
 	struct node *n = data;
-	void (*tell)(struct node *n) = TAKE(n->cancel->on_known);
+	void (*tell)(struct node * n) = TAKE(n->cancel->on_known);
 
 	if (tell)
 		tell(n);
@@ -78,8 +77,7 @@ int cancel_watch(struct node *n, void (*tell)(struct node *n), struct err *e)
 	n->cancel = xcalloc(1, sizeof(*n->cancel));
 	n->cancel->on_known = tell;
 	return cancels_open(
-		n->bus,
-		&(struct cancels_events){.on_known = on_known, .on_marker = on_marker, .data = n},
+		n->bus, &(struct cancels_events){.on_known = on_known, .on_marker = on_marker, .data = n},
 		&n->cancel->table, e);
 }
 

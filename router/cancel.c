@@ -58,12 +58,12 @@ void cancel_end(struct transit *t, const char *reason, const char *fmt, ...)
 	va_end(ap);
 	free(t->error);
 	t->error = xstrdup(words);
-	t->burial = (struct burial){
-		.reason = reason, .error = t->error, .finished_wall_ns = clock_wall_ns()};
+	t->burial =
+		(struct burial){.reason = reason, .error = t->error, .finished_wall_ns = clock_wall_ns()};
 	t->called_off = true;
 	metric_add(t->router->stats.cancelled, 1);
 	log_debug("cancelled", LOG_S("task", t->sub.id), LOG_S("type", t->sub.lane.type),
-			 LOG_S("reason", reason));
+			  LOG_S("reason", reason));
 	record_dead(t->router->record, t);
 }
 

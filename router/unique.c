@@ -66,9 +66,8 @@ static void on_reply(void *data, struct bus_msg **m, const struct err *e)
 	const char *error = bus_msg_header(*m, "Nats-Service-Error");
 	if (error) {
 		put_off(t, error);
-	} else if (codec_decode(&millrace__task_claimed__descriptor,
-							bus_msg_header(*m, H_CONTENT_TYPE), bus_msg_data(*m), bus_msg_len(*m),
-							&answer, &why)) {
+	} else if (codec_decode(&millrace__task_claimed__descriptor, bus_msg_header(*m, H_CONTENT_TYPE),
+							bus_msg_data(*m), bus_msg_len(*m), &answer, &why)) {
 		put_off(t, why.text);
 	} else {
 		take(t, (const Millrace__TaskClaimed *)answer);

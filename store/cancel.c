@@ -26,7 +26,6 @@
 #define IDS_MAX 1000u
 #define LOOKS_MAX 5
 #define LOOK_AGAIN_MS 300
-#define UNTIL_SPARE_NS (600 * NS_PER_S) /* after its moment a delayed task may still be found in DELAYED */
 
 enum what { UNKNOWN, CANCELLED, ENDING, FINAL };
 static const char *const whats[] = {"unknown", "cancelled", "ending", "final"};
@@ -309,7 +308,8 @@ static void on_counted(void *data, const struct pg_rows *rows, size_t n, const s
 	}
 	x->matched = (uint64_t)pg_get_int(rows[0], 0, 0);
 	int64_t due = pg_get_time(rows[0], 0, 1);
-	x->group.until_wall_ns = due != 0 ? due + UNTIL_SPARE_NS : 0;
+	/* After its moment a delayed task may still be found in DELAYED for a while. */
+	x->group.until_wall_ns = due != 0 ? due + 2 * x->order.control->keep_ms * NS_PER_MS : 0;
 	if (x->dry) {
 		answer_group(x, "");
 	} else if (x->max != 0 && x->matched > x->max) {
@@ -340,7 +340,7 @@ static int begin_group(struct cancel *x, const Millrace__TaskCancel *q, struct e
 	if ((q->type[0] != '\0' && token_check("type", q->type, e) < 0) ||
 		(q->lane[0] != '\0' && lane_parse(q->lane, &lane, e) < 0)) {
 		return err_wrap(e, q->type[0] != '\0' && !token_ok(q->type, strlen(q->type)) ? "type"
-																						: "lane");
+																					 : "lane");
 	}
 	if (strlen(q->project) >= sizeof(m->project) || !utf8_ok(q->project, strlen(q->project))) {
 		return err_set(e, ERR_INVALID, "project: at most %zu bytes of UTF-8",

@@ -1,6 +1,7 @@
 /*
- * Orders about tasks: cancel, reassign, retry, and the router's question about unique keys. Each order is a request
- * on api.task.*; what it needs to outlive this process lies in the bucket `cancels`, in EVENTS or in the database.
+ * Orders about tasks: cancel, reassign, retry, and the router's question about unique keys. Each
+ * order is a request on api.task.*; what it needs to outlive this process lies in the bucket
+ * `cancels`, in EVENTS or in the database.
  */
 #pragma once
 

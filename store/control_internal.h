@@ -43,7 +43,7 @@ void order_end(struct order *o);
 /* ---- ends.c: tasks that have not run are ended ---- */
 
 /* What a query has to select, in this order, for the functions below. */
-#define ENDS_COLUMNS \
+#define ENDS_COLUMNS                                                                            \
 	"t.id, t.type, t.lane, t.state, t.attempt, t.epoch, t.node, t.submitted_at, t.started_at, " \
 	"t.lane_seq, t.due_at, t.project"
 enum ends_column {
@@ -69,8 +69,8 @@ size_t ends_count(const struct ends *x);
 /* Where it was not published. NULL is fine. */
 void ends_free(struct ends **x);
 /*
- * Takes *x: one message on events.done; after its PubAck results.<type>.<id> are told where tell is set, then on_done.
- * Never before it returned.
+ * Takes *x: one message on events.done; after its PubAck results.<type>.<id> are told where tell is
+ * set, then on_done. Never before it returned.
  */
 void ends_publish(struct ends **x, bool tell, void (*on_done)(void *data, const struct err *e),
 				  void *data);

@@ -4,7 +4,8 @@
  * other's PubAck, so that memory and queues do not follow their number. One
  * group at a time, in turn.
  *
- *	IDLE ──▶ READING ──a page──▶ TELLING ──PubAck──▶ READING … ──empty──▶ (old enough?) CHECKING ──▶ IDLE
+ *	IDLE ──▶ READING ──a page──▶ TELLING ──PubAck──▶ READING … ──empty──▶ (old enough?) CHECKING ──▶
+ *IDLE
  *
  * When nothing was left to end, the marker is old enough and the last of its
  * delayed tasks is past, the streams are looked at: does any message in TASKS,
@@ -20,7 +21,7 @@
 #include "common/log.h"
 
 #define PAGE 1000u
-#define AGAIN_MS 5000 /* until a group is looked at once more */
+#define AGAIN_MS 5000            /* until a group is looked at once more */
 #define SPARE_NS (10 * NS_PER_S) /* a message of before may be stored so long after the marker */
 
 enum walk_state { WALK_IDLE, WALK_READING, WALK_TELLING, WALK_CHECKING };
@@ -30,7 +31,7 @@ struct group_walk {
 	enum walk_state state;
 	char key[MARKER_KEY_MAX + 1];
 	struct marker m;
-	bool old;  /* those that run are ended too, and the marker may go */
+	bool old; /* those that run are ended too, and the marker may go */
 	size_t ended;
 	char after_at[32], after_id[TASK_ID_MAX + 1]; /* the last one of the page before */
 };
@@ -60,7 +61,8 @@ static bool may_hold(const struct group_walk *g, const char *stream)
 static bool holds_old(const struct group_walk *g, const json_t *stream)
 {
 	const json_t *state = json_object_get(stream, "state");
-	const char *name = json_string_value(json_object_get(json_object_get(stream, "config"), "name"));
+	const char *name =
+		json_string_value(json_object_get(json_object_get(stream, "config"), "name"));
 	const char *first = json_string_value(json_object_get(state, "first_ts"));
 	int64_t first_ns = 0;
 	if (name == NULL || !may_hold(g, name) ||
@@ -173,18 +175,19 @@ static void read_page(struct group_walk *g)
 	char cutoff[32];
 	struct err e;
 	time_format(g->m.stored_wall_ns, cutoff);
-	struct pg_param p[] = {PG_ARG(cutoff),		 PG_ARG(g->m.type),	  PG_ARG(g->m.lane),
-						   PG_ARG(g->m.project), PG_ARG(g->after_at), PG_ARG(g->after_id),
-						   PG_ARG(g->old ? "3" : "2")};
+	struct pg_param p[] = {
+		PG_ARG(cutoff),      PG_ARG(g->m.type),   PG_ARG(g->m.lane),         PG_ARG(g->m.project),
+		PG_ARG(g->after_at), PG_ARG(g->after_id), PG_ARG(g->old ? "3" : "2")};
 	g->state = WALK_READING;
-	if (pg_query(g->control->pg,
-				 "SELECT " ENDS_COLUMNS ", t.submitted_at::text FROM millrace.tasks AS t "
-				 "WHERE t.state < 4 AND t.state <= $7::int2 AND t.submitted_at <= $1::timestamptz "
-				 "AND ($2::text = '' OR t.type = $2::text) AND ($3::text = '' OR t.lane = $3::text) "
-				 "AND ($4::text = '' OR t.project = $4::text) "
-				 "AND (t.submitted_at, t.id) > ($5::timestamptz, $6::text) "
-				 "ORDER BY t.submitted_at, t.id LIMIT 1000",
-				 p, ARRAY_LEN(p), CONTROL_QUERY_MS, on_page, g, &e) < 0) {
+	if (pg_query(
+			g->control->pg,
+			"SELECT " ENDS_COLUMNS ", t.submitted_at::text FROM millrace.tasks AS t "
+			"WHERE t.state < 4 AND t.state <= $7::int2 AND t.submitted_at <= $1::timestamptz "
+			"AND ($2::text = '' OR t.type = $2::text) AND ($3::text = '' OR t.lane = $3::text) "
+			"AND ($4::text = '' OR t.project = $4::text) "
+			"AND (t.submitted_at, t.id) > ($5::timestamptz, $6::text) "
+			"ORDER BY t.submitted_at, t.id LIMIT 1000",
+			p, ARRAY_LEN(p), CONTROL_QUERY_MS, on_page, g, &e) < 0) {
 		rest(g);
 	}
 }

@@ -74,8 +74,7 @@ static void on_row(void *data, const struct pg_rows *rows, size_t n, const struc
 	x->state = (Millrace__State)pg_get_int(rows[0], 0, 0);
 	const char *runs_on = pg_get(rows[0], 0, 1, NULL);
 	if (x->state >= MILLRACE__STATE__STATE_COMPLETED) {
-		snprintf(words, sizeof(words), "the task has ended: it is %s",
-				 pg_get(rows[0], 0, 4, NULL));
+		snprintf(words, sizeof(words), "the task has ended: it is %s", pg_get(rows[0], 0, 4, NULL));
 		refuse(x, 409, words);
 		return;
 	}
@@ -102,7 +101,8 @@ static void on_row(void *data, const struct pg_rows *rows, size_t n, const struc
 
 static int begin(struct reassign *x, const Millrace__TaskReassign *q, struct err *e)
 {
-	if (task_id_check(q->id, e) < 0 || (q->node[0] != '\0' && token_check("node", q->node, e) < 0) ||
+	if (task_id_check(q->id, e) < 0 ||
+		(q->node[0] != '\0' && token_check("node", q->node, e) < 0) ||
 		(q->not_node[0] != '\0' && token_check("not_node", q->not_node, e) < 0)) {
 		return e->code;
 	}

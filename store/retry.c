@@ -58,8 +58,8 @@ static void answer(struct retry *x)
 /* When it was to run, and how often it might, was said of the first one. */
 static bool left_out(const char *name)
 {
-	static const char *const names[] = {H_TASK_ID,		H_TASK_DELAY,	   H_TASK_AT,
-										H_TASK_EXPIRES, H_TASK_UNIQUE,	   H_TASK_UNIQUE_FOR,
+	static const char *const names[] = {H_TASK_ID,       H_TASK_DELAY,   H_TASK_AT,
+										H_TASK_EXPIRES,  H_TASK_UNIQUE,  H_TASK_UNIQUE_FOR,
 										H_TASK_RETRY_OF, H_TASK_REQUIRES};
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (strcasecmp(name, names[i]) == 0) {
@@ -226,10 +226,11 @@ static int begin(struct retry *x, struct err *e)
 	if (strlen(x->id) + strlen(".r999999999") > TASK_ID_MAX) {
 		return err_set(e, ERR_INVALID, "id: it is too long for another with .r1 behind it");
 	}
-	return pg_query(x->order.control->pg,
-					"SELECT state, body_bytes::text, body IS NOT NULL, result_expired_at IS NOT NULL "
-					"FROM millrace.tasks WHERE id = $1",
-					&id, 1, CONTROL_QUERY_MS, on_looked, x, e);
+	return pg_query(
+		x->order.control->pg,
+		"SELECT state, body_bytes::text, body IS NOT NULL, result_expired_at IS NOT NULL "
+		"FROM millrace.tasks WHERE id = $1",
+		&id, 1, CONTROL_QUERY_MS, on_looked, x, e);
 }
 
 static int read_request(struct retry *x, const struct bus_msg *m, struct err *e)

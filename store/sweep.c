@@ -290,8 +290,8 @@ static void purge(struct control *c)
 	for (size_t i = 0; i < n; i++) {
 		CLEANUP(free_ptr) char *filter = xasprintf("$KV." MARKERS_BUCKET ".%s", gone[i].key);
 		/* Not one that was put since. */
-		json_t *body = json_pack("{s:s, s:I}", "filter", filter, "seq",
-								 (json_int_t)gone[i].revision + 1);
+		json_t *body =
+			json_pack("{s:s, s:I}", "filter", filter, "seq", (json_int_t)gone[i].revision + 1);
 		if (js_api(c->bus, "STREAM.PURGE.KV_" MARKERS_BUCKET, body, on_purged, c, &e) < 0) {
 			log_debug("not purged", LOG_S("error", e.text));
 		}

@@ -56,11 +56,16 @@ static void what_nobody_of_ours_wrote_is_refused_with_a_sentence(void **state)
 	static const struct {
 		const char *key, *value;
 	} bad[] = {
-		{"order-42", "{}"},         {"task.", "{}"},
-		{"task.a..b", "{}"},        {"task.a", "no json"},
-		{"task.a", "[]"},           {"group.g", "{}"},
-		{"group.g", "{\"type\":\"a b\"}"}, {"group.g", "{\"lane\":\"--\"}"},
-		{"group.g", "{\"type\":\"t\",\"until\":\"soon\"}"}, {"move.a", "{}"},
+		{"order-42", "{}"},
+		{"task.", "{}"},
+		{"task.a..b", "{}"},
+		{"task.a", "no json"},
+		{"task.a", "[]"},
+		{"group.g", "{}"},
+		{"group.g", "{\"type\":\"a b\"}"},
+		{"group.g", "{\"lane\":\"--\"}"},
+		{"group.g", "{\"type\":\"t\",\"until\":\"soon\"}"},
+		{"move.a", "{}"},
 		{"move.a", "{\"node\":\"*\"}"},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
