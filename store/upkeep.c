@@ -22,6 +22,14 @@ struct upkeep {
 	char samples[48]; /* intervals; "" for ever */
 	char results[48], tasks[48];
 	bool folding, forgetting, expiring;
+	size_t kind; /* of expiries; the one under way */
+};
+
+/* By their own time, by the default, whole rows. */
+static const char *const expiries[] = {
+	"SELECT millrace.expire_results(1000)",
+	"SELECT millrace.expire_default($1::interval, 1000)",
+	"SELECT millrace.forget_tasks($1::interval, 1000)",
 };
 
 /* A database that is away or not set up yet is told elsewhere. */
@@ -82,36 +90,41 @@ static void on_forget(uv_timer_t *t)
 
 static void expire(struct upkeep *u);
 
-/* A page that was full has more behind it. */
+/* A page that was full has more behind it; else the next kind. A transaction each: see the functions. */
 static void on_expired(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
 {
 	struct upkeep *u = data;
 	(void)n;
 	u->expiring = false;
 	say("what has expired was not removed", e);
-	if (e == NULL && (pg_get_int(rows[0], 0, 0) >= EXPIRE_PAGE ||
-					  pg_get_int(rows[0], 0, 1) >= EXPIRE_PAGE)) {
-		expire(u);
+	if (e != NULL || pg_get_int(rows[0], 0, 0) < EXPIRE_PAGE) {
+		u->kind = e != NULL ? ARRAY_LEN(expiries) : u->kind + 1;
 	}
+	expire(u);
 }
 
 static void expire(struct upkeep *u)
 {
-	static const char sql[] =
-		"SELECT millrace.expire_results(NULLIF($1::text, '')::interval, 1000), "
-		"CASE WHEN $2::text <> '' THEN millrace.forget_tasks(NULLIF($2::text, '')::interval, 1000) "
-		"ELSE 0 END";
-	struct pg_param p[] = {PG_ARG(u->results), PG_ARG(u->tasks)};
+	const char *times[] = {NULL, u->results, u->tasks};
 	struct err e;
-	if (!u->expiring &&
-		pg_query(u->pg, sql, p, ARRAY_LEN(p), TIMEOUT_MS, on_expired, u, &e) == 0) {
-		u->expiring = true;
+	while (u->kind < ARRAY_LEN(expiries) && times[u->kind] != NULL && times[u->kind][0] == '\0') {
+		u->kind++; /* kept for ever */
 	}
+	if (u->kind >= ARRAY_LEN(expiries)) {
+		return;
+	}
+	struct pg_param p = PG_ARG(times[u->kind]);
+	u->expiring = pg_query(u->pg, expiries[u->kind], &p, times[u->kind] != NULL, TIMEOUT_MS,
+						   on_expired, u, &e) == 0;
 }
 
 static void on_expire(uv_timer_t *t)
 {
-	expire(t->data);
+	struct upkeep *u = t->data;
+	if (!u->expiring) {
+		u->kind = 0;
+		expire(u);
+	}
 }
 
 static void interval(char out[48], int64_t ns)

@@ -91,49 +91,54 @@ CREATE TABLE millrace.watermarks (
 	at   timestamptz NOT NULL
 );
 
+-- Removes results and bodies of at most so many rows that say their time themselves. The row stays. Waits for no lock.
+CREATE FUNCTION millrace.expire_results(most integer) RETURNS bigint LANGUAGE sql AS $$
+	WITH due AS (
+		SELECT t.id FROM millrace.tasks AS t
+		WHERE t.result_expires_at <= now() AND t.state >= 4
+		ORDER BY t.result_expires_at LIMIT most FOR UPDATE SKIP LOCKED),
+	expired AS (
+		UPDATE millrace.tasks AS t
+		SET result = NULL, body = NULL, keep_ms = NULL, result_expired_at = now()
+		FROM due WHERE t.id = due.id
+		RETURNING 1)
+	SELECT count(*) FROM expired;
+$$;
+
 /*
- * Removes results and bodies whose time is over: at most `most` rows that say their time themselves, and as many that
- * the default holds for (keep: null for ever). The row stays. Of the latter each is looked at once, in the order of
- * submission: one that has not ended so long ago is given its time to keep and is then one of the former.
+ * The same where the default holds. Each row is looked at once, in the order of submission: one that has not ended so
+ * long ago is given its time to keep, and is then one of the above. In a transaction of its own, and rows are locked
+ * in the order of their ids, as put_tasks does: neither then waits for the other in a circle.
  * Returns how many rows were looked at: while it is `most` there are more.
  */
-CREATE FUNCTION millrace.expire_results(keep interval, most integer) RETURNS bigint LANGUAGE plpgsql AS $$
+CREATE FUNCTION millrace.expire_default(keep interval, most integer) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
 	mark timestamptz;
 	upto timestamptz;
 	seen bigint;
-	more bigint := 0;
 BEGIN
-	WITH due AS (
-		SELECT t.id FROM millrace.tasks AS t
-		WHERE t.result_expires_at <= now() AND t.state >= 4
-		ORDER BY t.result_expires_at LIMIT most FOR UPDATE SKIP LOCKED)
-	UPDATE millrace.tasks AS t
-	SET result = NULL, body = NULL, keep_ms = NULL, result_expired_at = now()
-	FROM due WHERE t.id = due.id;
-	GET DIAGNOSTICS seen = ROW_COUNT;
-	IF keep IS NULL THEN
-		RETURN seen;
-	END IF;
-	INSERT INTO millrace.watermarks AS w (name, at) VALUES ('expire_results', '-infinity')
+	INSERT INTO millrace.watermarks AS w (name, at) VALUES ('expire_default', '-infinity')
 	ON CONFLICT (name) DO UPDATE SET at = w.at RETURNING w.at INTO mark; -- one store at a time
-	SELECT max(s.submitted_at), count(*) INTO upto, more
+	SELECT max(s.submitted_at), count(*) INTO upto, seen
 	FROM (SELECT t.submitted_at FROM millrace.tasks AS t
 		WHERE t.submitted_at > mark AND t.submitted_at <= now() - keep
 		ORDER BY t.submitted_at LIMIT most) AS s;
 	IF upto IS NOT NULL THEN
+		WITH old AS (
+			SELECT k.id, k.state >= 4 AND COALESCE(k.finished_at, k.submitted_at) <= now() - keep AS over
+			FROM millrace.tasks AS k
+			WHERE k.submitted_at > mark AND k.submitted_at <= upto AND k.keep_ms IS NULL
+				AND k.result_expired_at IS NULL
+			ORDER BY k.id FOR UPDATE)
 		UPDATE millrace.tasks AS t
 		SET result = CASE WHEN over THEN NULL ELSE t.result END, body = CASE WHEN over THEN NULL ELSE t.body END,
 			result_expired_at = CASE WHEN over THEN now() END,
 			keep_ms = CASE WHEN over THEN NULL ELSE (extract(epoch FROM keep) * 1000)::bigint END
-		FROM (SELECT k.id, k.state >= 4 AND COALESCE(k.finished_at, k.submitted_at) <= now() - keep AS over
-			FROM millrace.tasks AS k
-			WHERE k.submitted_at > mark AND k.submitted_at <= upto AND k.keep_ms IS NULL
-				AND k.result_expired_at IS NULL) AS old
+		FROM old
 		WHERE t.id = old.id;
-		UPDATE millrace.watermarks SET at = upto WHERE name = 'expire_results';
+		UPDATE millrace.watermarks SET at = upto WHERE name = 'expire_default';
 	END IF;
-	RETURN GREATEST(seen, more);
+	RETURN seen;
 END $$;
 
 -- Removes whole rows that ended so long ago, and what belongs to them; the counts follow.

@@ -316,7 +316,7 @@ def test_a_key_is_held_for_its_time(system):
 def test_of_many_at_once_one_runs_with_two_routers_and_a_killed_one(system):
     second = system.run([BIN / "millrace-router", "--nats-url", system.nats_url])
     until(lambda: system.nats.api("CONSUMER.INFO.TASKS.router")["num_waiting"] >= 2, 20, "two routers ask")
-    acks = system.nats.js_publish_many(("tasks.long", "3s", {"Task-Id": f"u-many-{i}", "Task-Unique": "many"}) for i in range(50))
+    acks = system.nats.js_publish_many(("tasks.long", "3s", {"Task-Id": f"u-many-{i}", "Task-Unique": "many", "Task-Unique-For": "2m"}) for i in range(50))
     assert all(acks)
     system.kill("router")
     ended = "select state, count(*)::int as n from millrace.tasks where id like 'u-many-%' and state >= 4 group by 1 order by 1"
