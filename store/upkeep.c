@@ -13,7 +13,7 @@
 #define FOLD_MS 5000
 #define FORGET_MS (10 * 60 * 1000)
 #define TIMEOUT_MS 60000
-#define EXPIRE_MS 1000
+#define EXPIRE_MS 5000
 #define EXPIRE_PAGE 1000
 
 struct upkeep {
