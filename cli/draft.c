@@ -12,6 +12,8 @@
 #include "common/clock.h"
 #include "common/task.h"
 
+#define UNIQUE_MAX 255
+
 void draft_release(struct draft *d)
 {
 	for (size_t i = 0; i < d->nheaders; i++) {
@@ -133,4 +135,30 @@ int draft_expires(struct draft *d, const char *text, struct err *e)
 	if (task_read_headers(&h, 1, &t, e))
 		return ERR_INVALID;
 	return draft_add(d, H_TASK_EXPIRES, text, e);
+}
+
+int draft_unique(struct draft *d, const char *text, struct err *e)
+{
+	CLEANUP(free_ptr) char *key = xstrdup(text);
+	char *colon = strrchr(key, ':');
+	int64_t ns;
+
+	if (colon && duration_parse(colon + 1, &ns, NULL) == 0) {
+		*colon = '\0';
+		if (draft_add(d, H_TASK_UNIQUE_FOR, colon + 1, e))
+			return ERR_FULL;
+	}
+	if (!*key || strlen(key) > UNIQUE_MAX || !header_value_ok(key))
+		return err_set(e, ERR_INVALID, "a key of 1 to %d bytes, without control characters",
+					   UNIQUE_MAX);
+	return draft_add(d, H_TASK_UNIQUE, key, e);
+}
+
+int draft_result_expires(struct draft *d, const char *text, struct err *e)
+{
+	int64_t ns;
+
+	if (strcasecmp(text, "never") != 0 && duration_parse(text, &ns, e))
+		return ERR_INVALID;
+	return draft_add(d, H_TASK_RESULT_EXPIRES, text, e);
 }

@@ -31,6 +31,10 @@ MUST_CHECK int draft_priority(struct draft *d, const char *text, struct err *e);
 MUST_CHECK int draft_requires(struct draft *d, const char *text, struct err *e);
 /* name is H_TASK_TIMEOUT or H_TASK_DELAY. */
 MUST_CHECK int draft_duration(struct draft *d, const char *name, const char *text, struct err *e);
+/* KEY, or KEY:TTL where what follows the last colon is a duration. */
+MUST_CHECK int draft_unique(struct draft *d, const char *text, struct err *e);
+/* A duration, or "never". */
+MUST_CHECK int draft_result_expires(struct draft *d, const char *text, struct err *e);
 MUST_CHECK int draft_at(struct draft *d, const char *text, struct err *e);
 /* A moment or a duration. */
 MUST_CHECK int draft_expires(struct draft *d, const char *text, struct err *e);

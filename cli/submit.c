@@ -33,6 +33,9 @@ static const struct cli_flag flags[] = {
 	{"backoff", 0, "B", "wait before a retry: BASE[,FACTOR[,MAX]], such as 1s,2,60s"},
 	{"id", 0, "ID", "the task's id; the same id twice is one task"},
 	{"project", 0, "S", "a word to find it by"},
+	{"unique", 0, "KEY[:TTL]",
+	 "not run while another of its type with this key has not ended (nor within TTL)"},
+	{"result-expires", 0, "D", "keep the result so long after the end, or 'never'"},
 	{"header", 'H', "K:V", "a header for the handler; may be repeated"},
 	{"wait", 0, "[=D]",
 	 "wait for the result (at most D) and print it; exit 4 when the task is dead"},
@@ -53,6 +56,7 @@ const struct cli_command commands_submit[] = {
 	 "  millrace submit summarize -d 'a text' --requires gpu --timeout 2m --attempts 2\n"
 	 "  millrace submit report -d x --at 2030-01-02T03:04:05Z --id report-42\n"
 	 "  millrace submit quote -d EUR --expires 30s            too late is dead, reason expired\n"
+	 "  millrace submit report -d x --unique monthly:10m        once in ten minutes\n"
 	 "  millrace submit --batch tasks.ndjson > ids            "
 	 "{\"type\":\"echo\",\"payload\":\"a\"} a line\n"
 	 "  millrace submit echo --batch -                        lines without a type are echo's\n",
@@ -156,6 +160,10 @@ int submit_headers(const struct cli *c, struct draft *d, struct err *e)
 		if (draft_add(d, H_TASK_PROJECT, v, e))
 			return e->code;
 	}
+	if ((v = cli_value(c, "unique")) && draft_unique(d, v, e))
+		return err_wrap(e, "--unique");
+	if ((v = cli_value(c, "result-expires")) && draft_result_expires(d, v, e))
+		return err_wrap(e, "--result-expires");
 	for (size_t i = 0; (v = cli_value_nth(c, "header", i)); i++) {
 		if (draft_add_line(d, v, e))
 			return e->code;

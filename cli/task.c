@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+#include "cli/task_control.h"
+
 #include "common/base64.h"
 #include "common/token.h"
 
@@ -62,6 +64,28 @@ const struct cli_command commands_task[] = {
 	 "  millrace task watch order-42         exit 0 when completed, 4 when dead\n"
 	 "  millrace task watch --type echo --state dead\n",
 	 watch_flags, 0, 1, run_task_watch},
+	{"task cancel", "ID… | --type T | --lane L | --project P", "end tasks that wait or run",
+	 "examples:\n"
+	 "  millrace task cancel order-42 order-43\n"
+	 "  millrace task cancel --type summarize --project blue     asks for a word first\n"
+	 "  millrace task cancel --lane report --max 0 --yes\n"
+	 "What waits is cancelled at once; what runs is told 'ending' and is ended by its node. Exit 3: "
+	 "no such task; 1: it has ended.\n"
+	 "By --type, --lane and --project all are meant that were submitted before.\n",
+	 task_cancel_flags, 0, CLI_ANY_ARGS, run_task_cancel},
+	{"task retry", "ID", "run a task that has ended once more, as a new task ID.r1, ID.r2, …",
+	 "examples:\n"
+	 "  millrace task retry order-42            prints order-42.r1\n"
+	 "  millrace task retry order-42 --wait     prints its result\n"
+	 "Its body and headers are those that were kept. While the last retry has not ended, that one "
+	 "is the answer.\n",
+	 task_retry_flags, 1, 1, run_task_retry},
+	{"task reassign", "ID [--node N|--not-node N]", "let a task that waits or runs run elsewhere",
+	 "examples:\n"
+	 "  millrace task reassign order-42                    anywhere but where it runs\n"
+	 "  millrace task reassign order-42 --node node-2\n"
+	 "Where it runs it is ended; no attempt is spent.\n",
+	 task_reassign_flags, 1, 1, run_task_reassign},
 	{0},
 };
 
@@ -99,6 +123,9 @@ static const struct cli_column record_columns[] = {
 	{"headers", "headers", CELL_TEXT},
 	{"error", "error", CELL_TEXT},
 	{"reason", "reason", CELL_TEXT},
+	{"retry of", "retry_of", CELL_TEXT},
+	{"retried as", "retried_as", CELL_TEXT},
+	{"result expired", "result_expired", CELL_TEXT},
 	{"result type", "content_type", CELL_TEXT},
 	{"result", "result", CELL_TEXT},
 };

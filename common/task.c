@@ -40,6 +40,10 @@ enum field {
 	F_AVOID,
 	F_CONTENT_TYPE,
 	F_MSG_ID,
+	F_UNIQUE,
+	F_UNIQUE_FOR,
+	F_RESULT_EXPIRES,
+	F_RETRY_OF,
 };
 
 struct known {
@@ -73,6 +77,10 @@ static const struct known table[] = {
 	KNOWN(H_TASK_AVOID, F_AVOID),
 	KNOWN(H_CONTENT_TYPE, F_CONTENT_TYPE),
 	KNOWN(H_MSG_ID, F_MSG_ID),
+	KNOWN(H_TASK_UNIQUE, F_UNIQUE),
+	KNOWN(H_TASK_UNIQUE_FOR, F_UNIQUE_FOR),
+	KNOWN(H_TASK_RESULT_EXPIRES, F_RESULT_EXPIRES),
+	KNOWN(H_TASK_RETRY_OF, F_RETRY_OF),
 };
 
 static const struct known *find(const char *name)
@@ -150,6 +158,21 @@ static int read_expires(const char *value, struct task *t, struct err *e)
 	return 0;
 }
 
+/* At once is a millisecond: 0 says that nothing was said. */
+static int read_result_expires(const char *value, int64_t *ret, struct err *e)
+{
+	int64_t ns;
+
+	if (strcasecmp(value, "never") == 0) {
+		*ret = TASK_RESULT_NEVER;
+		return 0;
+	}
+	if (duration_parse(value, &ns, e))
+		return err_wrap(e, "neither \"never\" nor a duration");
+	*ret = MAX_OF(ns, NS_PER_MS);
+	return 0;
+}
+
 static int read_value(enum field field, const char *value, struct task *t, struct err *e)
 {
 	uint64_t n = 0;
@@ -208,6 +231,15 @@ static int read_value(enum field field, const char *value, struct task *t, struc
 	case F_MSG_ID:
 		t->msg_id = *value ? value : NULL;
 		return 0;
+	case F_UNIQUE:
+		return read_text(value, TEXT_MAX_BYTES, &t->unique, e);
+	case F_UNIQUE_FOR:
+		return duration_parse(value, &t->unique_for_ns, e);
+	case F_RESULT_EXPIRES:
+		return read_result_expires(value, &t->result_keep_ns, e);
+	case F_RETRY_OF:
+		t->retry_of = value;
+		return task_id_check(value, e);
 	}
 	return 0;
 }

@@ -24,6 +24,10 @@
 #define H_TASK_META "Task-Meta"
 #define H_TASK_OBJECT "Task-Object"
 #define H_TASK_EXPIRES "Task-Expires" /* RFC 3339, or a duration from Task-Submitted-At on */
+#define H_TASK_UNIQUE "Task-Unique"         /* a key: one unfinished task of its type has it */
+#define H_TASK_UNIQUE_FOR "Task-Unique-For" /* a duration: held so long, even when it has ended */
+#define H_TASK_RESULT_EXPIRES "Task-Result-Expires" /* a duration after the end, or "never" */
+#define H_TASK_RETRY_OF "Task-Retry-Of"     /* the task that this one is a retry or replay of */
 /* Set by the router alone; stripped from what a publisher sends. */
 #define H_TASK_ATTEMPT "Task-Attempt"
 #define H_TASK_EPOCH "Task-Epoch"
@@ -52,6 +56,7 @@
 #define H_MSG_ID "Nats-Msg-Id"
 
 #define TASK_ATTEMPTS_DEFAULT 4u              /* the first and three retries */
+#define TASK_RESULT_NEVER INT64_MAX           /* its result does not expire */
 #define TASK_TIMEOUT_DEFAULT_NS (300 * NS_PER_S)
 
 /* Strings point into the message that was read, or are NULL. Numbers are 0 where absent. */
@@ -64,6 +69,8 @@ struct task {
 	const char *object;
 	const char *msg_id;
 	const char *avoid; /* nodes; NULL: none */
+	const char *unique;
+	const char *retry_of;
 	enum task_class priority;  /* CLASS_NORMAL where absent */
 	int64_t timeout_ns;
 	int64_t delay_ns;
@@ -73,6 +80,8 @@ struct task {
 	int64_t expires_after_ns; /* of the submission; 0: a moment was told */
 	int64_t submitted_wall_ns;
 	int64_t due_wall_ns;
+	int64_t unique_for_ns;
+	int64_t result_keep_ns;    /* 0: not said; TASK_RESULT_NEVER */
 	uint64_t sequence;
 	unsigned attempts;         /* the most there may be; 0: the default */
 	unsigned attempt;          /* 1 for the first */

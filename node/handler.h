@@ -8,7 +8,8 @@
  *	handler: … handler_done(run, &result)   exactly once, from within start or
  *	                                        later on the loop; run is not the
  *	                                        handler's any more afterwards
- *	node:    kind->cancel(h, run)           at most once, where the task's time is over;
+ *	node:    kind->cancel(h, run)           at most once, where the task's time is over, or it was
+ *	                                        cancelled, or is to run on another node;
  *	                                        the handler stops the work and still ends it
  *	                                        by handler_done, soon, whatever the result: the
  *	                                        node reports a timeout. From within cancel is fine.

@@ -10,8 +10,8 @@
 #include "common/jetstream.h"
 #include "common/log.h"
 
-static const char *const streams[] = {"EVENTS", "KV_nodes", "KV_lanes", "KV_settings",
-									 "KV_limits"};
+static const char *const streams[] = {"EVENTS",		 "KV_nodes",  "KV_lanes",
+									 "KV_settings", "KV_limits", "KV_cancels"};
 
 struct needs {
 	struct node *node;

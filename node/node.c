@@ -16,6 +16,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/service.h"
+#include "node/cancel.h"
 #include "node/control.h"
 #include "node/lanes.h"
 #include "node/needs.h"
@@ -50,6 +51,22 @@ static void on_async_error(void *data, const struct err *e)
 	log_warn("broker says", LOG_S("error", e->text));
 }
 
+/* What is cancelled is known: work may begin. */
+static void on_markers_known(struct node *n)
+{
+	struct err e;
+
+	if (n->life == NODE_STOPPING)
+		return;
+	if (lanes_open(n, &n->lanes, &e)) {
+		log_error("cannot watch lanes", LOG_S("error", e.text));
+		daemon_stop(n->daemon);
+		return;
+	}
+	registry_start(n->registry);
+	daemon_ready(n->daemon);
+}
+
 /* The broker has what we need. */
 static void on_met(struct node *n)
 {
@@ -59,13 +76,10 @@ static void on_met(struct node *n)
 		return;
 	if (control_open(n, &n->control, &e))
 		log_error("no control service; this node obeys signals only", LOG_S("error", e.text));
-	if (lanes_open(n, &n->lanes, &e)) {
-		log_error("cannot watch lanes", LOG_S("error", e.text));
+	if (cancel_watch(n, on_markers_known, &e)) {
+		log_error("cannot watch cancels", LOG_S("error", e.text));
 		daemon_stop(n->daemon);
-		return;
 	}
-	registry_start(n->registry);
-	daemon_ready(n->daemon);
 }
 
 /* ---- the end ---- */
@@ -87,6 +101,7 @@ static void leave(void *data)
 	struct node *n = data;
 
 	lanes_close(&n->lanes);
+	cancel_close(n);
 	service_close(&n->control);
 	registry_leave(n->registry, on_left);
 }
@@ -213,6 +228,7 @@ void node_close(struct node *n)
 	n->life = NODE_STOPPING;
 	n->leaving = true;
 	lanes_close(&n->lanes);
+	cancel_close(n);
 	service_close(&n->control);
 	running_close(&n->running);
 	reporter_close(&n->reporter);

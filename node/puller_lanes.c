@@ -41,8 +41,8 @@ static unsigned group_for(struct puller *p, struct handler *h)
 static void make_metrics(struct served_lane *l)
 {
 	const char *help = "Executions by how they ended.";
-	struct metric **counters[] = {&l->ok, &l->failed, &l->returned};
-	const char *words[] = {"completed", "failed", "returned"};
+	struct metric **counters[] = {&l->ok, &l->failed, &l->returned, &l->cancelled};
+	const char *words[] = {"completed", "failed", "returned", "cancelled"};
 	char labels[LANE_MAX + 64];
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -211,7 +211,7 @@ static void begin_metering(struct puller *p, struct served_lane *l)
 		p->groups[l->lane_group].asked += s->credits;
 	}
 	l->permits = permits_get(&p->permits, p->node, l->lane.name);
-	running_each(p->node->running, enter_running, l);
+	running_each_kept(p->node->running, enter_running, l);
 }
 
 void puller_limit(struct puller *p, const char *lane, const struct lane_setting *set)

@@ -101,7 +101,12 @@ static void describe(const struct run *r, Millrace__Outcome *o)
 	o->id = (char *)r->task.id;
 	o->type = (char *)r->lane->lane.type;
 	o->lane = (char *)r->lane->lane.name;
-	o->state = MILLRACE__STATE__STATE_COMPLETED;
+	o->state = r->stop == RUN_CANCELLED ? MILLRACE__STATE__STATE_CANCELLED
+										: MILLRACE__STATE__STATE_COMPLETED;
+	if (r->stop == RUN_CANCELLED) {
+		o->error = r->error;
+		o->reason = (char *)r->reason;
+	}
 	o->attempt = r->task.attempt;
 	o->epoch = r->epoch;
 	o->node = (char *)r->node->config->name;

@@ -25,7 +25,7 @@ void result_tell(const struct run *r)
 	const char *content_type = r->content_type ? r->content_type
 							   : r->borrowed   ? r->task.content_type
 											   : NULL;
-	struct bus_header h[5] = {{H_TASK_ID, r->task.id},
+	struct bus_header h[7] = {{H_TASK_ID, r->task.id},
 							  {"Task-State", "completed"},
 							  {"Task-Node", r->node->config->name},
 							  {"Task-Lane", r->lane->lane.name}};
@@ -33,6 +33,11 @@ void result_tell(const struct run *r)
 		.data = r->data ? r->data : "", .len = r->len, .headers = h, .nheaders = 4};
 	char subject[SUBJECT_MAX];
 
+	if (r->stop == RUN_CANCELLED) {
+		h[1].value = "cancelled";
+		h[out.nheaders++] = (struct bus_header){"Nats-Service-Error-Code", "409"};
+		h[out.nheaders++] = (struct bus_header){"Nats-Service-Error", r->error};
+	}
 	if (content_type)
 		h[out.nheaders++] = (struct bus_header){H_CONTENT_TYPE, content_type};
 	snprintf(subject, sizeof(subject), "results.%s.%s", r->lane->lane.type, r->task.id);

@@ -16,6 +16,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "node/cancel.h"
 #include "node/handlers/tail.h"
 #include "node/permits.h"
 #include "node/report.h"
@@ -57,6 +58,12 @@ static void count(struct run *r)
 {
 	struct node_counts *c = &r->node->counts;
 	int64_t took_ns = MAX_OF(r->finished_wall_ns - r->started_wall_ns, 0);
+
+	if (r->stop == RUN_CANCELLED) {
+		c->busy_ns += took_ns;
+		metric_add(r->lane->cancelled, 1);
+		return;
+	}
 
 	c->busy_ns += took_ns;
 	metric_observe(r->lane->seconds, (double)took_ns / (double)NS_PER_S);
@@ -158,20 +165,41 @@ static void take_result(struct run *r, struct handler_result *res)
 	r->retry_after_ns = res->retry_after_ns;
 }
 
+/* Whatever the handler says, this is why it ended. */
+static void take_stop(struct run *r)
+{
+	char took[32];
+	CLEANUP(free_ptr) char *words = NULL;
+
+	switch (r->stop) {
+	case RUN_GOES_ON:
+		return;
+	case RUN_TIMED_OUT:
+		duration_format(r->h.task.timeout_ns, took);
+		words = xasprintf("took longer than its timeout of %s", took);
+		take_failure(r, RESULT_FAILED, "timeout", words);
+		return;
+	case RUN_CANCELLED:
+		/* As an end it travels with the successes. */
+		take_failure(r, RESULT_OK, "cancelled",
+					 r->h.handler ? "it was cancelled while it ran" : "it was cancelled before it ran");
+		return;
+	case RUN_MOVED:
+		take_failure(r, RESULT_RETURNED, "reassigned", "it is to run on another node");
+		return;
+	}
+}
+
 static void on_done(struct handler_run *h, struct handler_result *res)
 {
 	struct run *r = container_of(h, struct run, h);
 
-	if (r->cancelled) {
-		char took[32];
-		CLEANUP(free_ptr) char *words = NULL;
-		duration_format(r->h.task.timeout_ns, took);
-		words = xasprintf("took longer than its timeout of %s", took);
+	if (r->stop == RUN_GOES_ON) {
+		take_result(r, res);
+	} else {
 		if (!res->borrowed)
 			free(TAKE(res->data));
-		take_failure(r, RESULT_FAILED, "timeout", words);
-	} else {
-		take_result(r, res);
+		take_stop(r);
 	}
 	/* From within start the end is taken up in begin, so that nothing is freed under the handler.
 	 */
@@ -181,13 +209,13 @@ static void on_done(struct handler_run *h, struct handler_result *res)
 		finish(r);
 }
 
-void run_time_out(struct run *r)
+void run_stop(struct run *r, enum run_stop why)
 {
 	struct handler *h = r->lane->handler;
 
-	if (r->cancelled)
+	if (r->stop != RUN_GOES_ON)
 		return;
-	r->cancelled = true;
+	r->stop = why;
 	if (h->kind->cancel)
 		h->kind->cancel(h, &r->h);
 }
@@ -276,6 +304,9 @@ void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
 		char *words =
 			xasprintf("it expired at %s, before attempt %u could begin", when, r->task.attempt);
 		refuse(r, "expired", true, words);
+	} else if ((r->stop = cancel_of(r)) != RUN_GOES_ON) {
+		take_stop(r);
+		finish(r);
 	} else if (!l->permits || !permits_active(l->permits) || permits_enter(l->permits, r)) {
 		start(r);
 	}
@@ -285,6 +316,11 @@ void run_start(struct run *r)
 {
 	r->started_wall_ns = clock_wall_ns();
 	r->started_ms = clock_mono_ms();
+	if ((r->stop = cancel_of(r)) != RUN_GOES_ON) { /* while it waited */
+		take_stop(r);
+		finish(r);
+		return;
+	}
 	start(r);
 }
 

@@ -20,6 +20,9 @@
 #define RUN_ERROR_MAX 2000
 #define CONTENT_TYPE_MAX 255 /* as of a body's, task.h */
 
+/* Why its handler was told to stop, or it was not begun. */
+enum run_stop { RUN_GOES_ON, RUN_TIMED_OUT, RUN_CANCELLED, RUN_MOVED };
+
 /* Which list of running.c, report.c or permits.c it is on. */
 enum run_place { RUN_NOWHERE, RUN_FRESH, RUN_LONG, RUN_GATHERED, RUN_IN_BATCH, RUN_ACT, RUN_WAITING };
 
@@ -36,7 +39,8 @@ struct run {
 	int64_t started_ms, deadline_ms;
 	int64_t kept_ms; /* when ack_wait last started anew; monotonic */
 	bool stale;      /* kept too late: somebody else may have it by now */
-	bool starting, finished, cancelled;
+	bool starting, finished;
+	enum run_stop stop;
 	/* The outcome: */
 	enum handler_outcome outcome;
 	void *data;
@@ -57,8 +61,8 @@ void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
 /* For permits.c: one that waited may run now; or goes back unrun, for so long. */
 void run_start(struct run *r);
 void run_return(struct run *r, const char *reason, const char *error, int64_t retry_after_ns);
-/* The task's time is over. */
-void run_time_out(struct run *r);
+/* Its handler is to end: its time is over, or the bucket `cancels` says so. Once. */
+void run_stop(struct run *r, enum run_stop why);
 /* Its outcome is stored (and the lane's message acknowledged by then) or given up; frees r. */
 void run_settle(struct run *r);
 /* Frees r, its lane's message untouched: what the drain's deadline left. */

@@ -54,7 +54,7 @@ void running_add(struct running *g, struct run *r)
 		timeout_start(&g->tick, RUNNING_TICK_MS, on_tick);
 }
 
-void running_each(const struct running *g, void (*fn)(void *data, struct run *r), void *data)
+void running_each_kept(const struct running *g, void (*fn)(void *data, struct run *r), void *data)
 {
 	struct run *r;
 
@@ -78,6 +78,22 @@ void running_remove(struct running *g, struct run *r)
 {
 	leave(g, r);
 	DL_DELETE2(g->kept, r, kept_prev, kept_next);
+}
+
+static void each(struct run *list, void (*fn)(void *data, struct run *r), void *data)
+{
+	struct run *r, *next;
+
+	DL_FOREACH_SAFE(list, r, next)
+	{
+		fn(data, r);
+	}
+}
+
+void running_each_begun(struct running *g, void (*fn)(void *data, struct run *r), void *data)
+{
+	each(g->fresh, fn, data);
+	each(g->old, fn, data);
 }
 
 /* ---- what a tick does ---- */
@@ -106,11 +122,11 @@ static void scan(struct running *g, struct run *list, int64_t now_ms)
 	/* A cancel may end its run at once, and only its own. */
 	DL_FOREACH_SAFE(list, r, next)
 	{
-		if (r->cancelled)
+		if (r->stop != RUN_GOES_ON)
 			continue;
 		if (r->deadline_ms <= now_ms) {
 			log_info("timeout", LOG_S("task", r->task.id), LOG_S("lane", r->lane->lane.name));
-			run_time_out(r);
+			run_stop(r, RUN_TIMED_OUT);
 		} else {
 			g->earliest_ms = MIN_OF(g->earliest_ms, r->deadline_ms);
 		}

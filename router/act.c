@@ -13,6 +13,7 @@
 #include "common/log.h"
 #include "common/task.h"
 #include "router/breaker.h"
+#include "router/cancel.h"
 #include "router/dead.h"
 #include "router/delay.h"
 #include "router/dispatch.h"
@@ -117,6 +118,13 @@ static void decide(struct transit *t, const struct arrival *a)
 			   *reason = arrival_header(a, H_OUTCOME_REASON);
 
 	read_attempt(a, s, &f);
+	/* Moved to another node: at once where it is the first time, whatever the old one says of it. */
+	if ((reason && str_eq(reason, "reassigned")) || cancel_moved(r, s)) {
+		int64_t wait_ns = s->deferrals ? policy_deferral_ns(s->deferrals, f.seed) : 0;
+		s->deferrals++;
+		go_on(t, wait_ns ? a->stored_wall_ns + wait_ns : 0);
+		return;
+	}
 	struct policy_decision d = policy_after_failure(&rule, &f);
 	if (!f.returned && wave(t, a, &f, &rule, d.verdict))
 		return;
@@ -158,6 +166,8 @@ static void on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 		return;
 	}
 	t->sub.due_wall_ns = 0;
+	if (cancel_stop(t))
+		return;
 	decide(t, &a);
 }
 

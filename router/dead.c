@@ -125,7 +125,7 @@ void dead_tell(struct transit *t)
 	struct bus_header headers[] = {{H_TASK_ID, s->id},
 								   {"Task-State", t->cancelled ? "cancelled" : "dead"},
 								   {H_OUTCOME_FINGERPRINT, t->fingerprint},
-								   {"Nats-Service-Error-Code", t->cancelled ? "410" : shed ? "503" : "500"},
+								   {"Nats-Service-Error-Code", t->cancelled ? "409" : shed ? "503" : "500"},
 								   {"Nats-Service-Error", sentence},
 								   {"Retry-After", SHED_RETRY_AFTER_S}};
 	struct bus_out out = {.subject = subject,

@@ -124,6 +124,10 @@ static void take_facts(const struct task *t, struct submission *s)
 		s->expires_wall_ns = s->submitted_wall_ns + t->expires_after_ns;
 	s->project = t->project;
 	s->content_type = t->content_type;
+	s->unique = t->unique;
+	s->unique_for_ns = t->unique_for_ns;
+	s->result_keep_ns = t->result_keep_ns;
+	s->retry_of = t->retry_of;
 }
 
 static const char *find(const struct bus_header *headers, size_t n, const char *name)

@@ -8,11 +8,13 @@
 #include "router/dispatch.h"
 
 #include "common/clock.h"
+#include "router/cancel.h"
 #include "router/dead.h"
 #include "router/delay.h"
 #include "router/lanes.h"
 #include "router/record.h"
 #include "router/retry.h"
+#include "router/unique.h"
 #include "router/wake.h"
 
 #define LANE_DEADLINE_MS 4000 /* then: is the stream still there? */
@@ -117,6 +119,8 @@ void dispatch_task(struct transit *t)
 	int64_t now_ns = s->due_wall_ns || s->expires_wall_ns ? clock_wall_ns() : 0;
 	struct err e;
 
+	if (cancel_stop(t))
+		return;
 	if (s->expires_wall_ns && s->expires_wall_ns <= now_ns) {
 		char when[32];
 		time_format(s->expires_wall_ns, when);
@@ -124,6 +128,9 @@ void dispatch_task(struct transit *t)
 				  s->attempt);
 		return;
 	}
+	if (unique_ask(t))
+		return;
+	cancel_move(t);
 	if (s->due_wall_ns > now_ns) {
 		delay_put(t, s->due_wall_ns);
 		return;

@@ -16,6 +16,7 @@
 #include "common/codec.h"
 #include "common/jetstream.h"
 #include "common/log.h"
+#include "common/task.h"
 #include "proto/event.pb-c.h"
 #include "router/dead.h"
 #include "router/retry.h"
@@ -103,6 +104,10 @@ static void pack_queued(struct record *r, const struct transit *t, enum detail d
 	q.project = text(s->project);
 	q.content_type = text(s->content_type);
 	q.body_bytes = s->body_len;
+	q.keep_ms = s->result_keep_ns == TASK_RESULT_NEVER
+					? -1
+					: MAX_OF(s->result_keep_ns / NS_PER_MS, s->result_keep_ns > 0);
+	q.retry_of = text(s->retry_of);
 	if (detail != BARE) {
 		q.n_headers = add_headers(r, s);
 		q.headers = r->header_ptrs;

@@ -13,7 +13,7 @@ void record_free(struct record **r);
 void record_queued(struct record *r, struct transit *t);
 /* DELAYED has it until sub.due_wall_ns: state SCHEDULED. */
 void record_scheduled(struct record *r, struct transit *t);
-/* DEAD has it, for t->burial: state DEAD. */
+/* DEAD has it, or it was called off, for t->burial: state DEAD or CANCELLED. */
 void record_dead(struct record *r, struct transit *t);
 /* Nobody shall run it, for t->burial: state CANCELLED. Its lane's message is acked afterwards. */
 void record_cancelled(struct record *r, struct transit *t);

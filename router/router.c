@@ -11,12 +11,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/cancels.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/service.h"
 #include "router/act.h"
 #include "router/advisories.h"
 #include "router/breaker.h"
+#include "router/cancel.h"
 #include "router/dead.h"
 #include "router/dead_desk.h"
 #include "router/delay.h"
@@ -165,7 +167,7 @@ void router_learned(struct router *r)
 	struct err e;
 
 	if (r->opened || r->draining || !setup_complete(r->setup) || !lanes_known(r->lanes) ||
-		!directory_known(r->directory))
+		!directory_known(r->directory) || !cancels_known(r->cancels))
 		return;
 	r->opened = true;
 	if (open_all(r, &e)) {
@@ -237,6 +239,8 @@ int router_start(struct router *r, struct err *e)
 		rc = schedules_watch(r->schedules, e);
 	if (rc == 0)
 		rc = breakers_open(r->breakers, e);
+	if (rc == 0)
+		rc = cancel_watch(r, e);
 	return rc;
 }
 
@@ -269,6 +273,7 @@ void router_release(struct router *r)
 	lanes_stop(r->lanes);
 	directory_stop(r->directory);
 	schedules_stop(r->schedules);
+	cancels_close(&r->cancels);
 	bus_close(&r->bus);
 	transit_drop_all(r);
 	lane_control_drop_all(r);

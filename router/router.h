@@ -47,6 +47,9 @@ struct router {
 	/* What is refused for being full and is waited for; see hold.h. */
 	struct hold events_full, delayed_full, dead_full;
 
+	struct cancels *cancels; /* markers; see cancel.h */
+	bool claims_wait;        /* the store does not answer about unique keys: said */
+
 	struct setup *setup;
 	struct lanes *lanes;
 	struct wake *wake;

@@ -10,6 +10,8 @@ void stats_init(struct stats *s)
 		metric_counter("millrace_router_tasks_dispatched_total", "Tasks put on a lane.", NULL);
 	s->retried = metric_counter("millrace_router_tasks_retried_total",
 								"Failed attempts that get another.", NULL);
+	s->cancelled = metric_counter("millrace_router_tasks_cancelled_total",
+								  "Tasks ended here: cancelled, or duplicates of a unique key.", NULL);
 	s->delayed =
 		metric_counter("millrace_router_tasks_delayed_total", "Tasks put into DELAYED.", NULL);
 	s->dead_replayed = metric_counter("millrace_router_dead_replayed_total",

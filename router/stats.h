@@ -7,6 +7,7 @@ struct stats {
 	struct metric *received;   /* tasks taken from TASKS and run.* */
 	struct metric *dispatched; /* published to a lane */
 	struct metric *retried;
+	struct metric *cancelled; /* ended here instead of going on */
 	struct metric *delayed; /* published to DELAYED */
 	struct metric *in_flight;
 	struct metric *dead_replayed;

@@ -66,6 +66,8 @@ void submission_own(struct submission *s)
 	follow(&s->content_type, s->headers, copy, s->nheaders);
 	follow(&s->reply_to, s->headers, copy, s->nheaders);
 	follow(&s->avoid, s->headers, copy, s->nheaders);
+	follow(&s->unique, s->headers, copy, s->nheaders);
+	follow(&s->retry_of, s->headers, copy, s->nheaders);
 	s->headers = copy;
 	s->body = submission_keep_text(&s->kept, s->body, s->body_len);
 }

@@ -30,6 +30,10 @@ struct submission {
 	const char *content_type;
 	const char *reply_to;
 	const char *avoid; /* nodes that failed it, comma-separated; NULL: none */
+	const char *unique;   /* the key that no other unfinished task of its type may have */
+	const char *retry_of;
+	int64_t unique_for_ns;
+	int64_t result_keep_ns; /* 0: not said; TASK_RESULT_NEVER */
 	/* As the publisher gave them; headers.h says which of them pass. */
 	const struct bus_header *headers;
 	size_t nheaders;

@@ -44,6 +44,8 @@ struct transit {
 	uint64_t lane_seq;
 	bool counted, acked;
 	bool cancelled; /* it ends as cancelled, not as dead */
+	bool claimed;                  /* its unique key is its own */
+	struct bus_call *claim;        /* that is being asked for */
 	bool published;                /* its lane may have it, though no PubAck said so */
 	unsigned cut;                  /* what was left out to fit into DEAD; see dead.c */
 	struct transit *prev, *next;   /* in router->transits */

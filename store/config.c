@@ -1,6 +1,8 @@
 /* The store's configuration: one table. What each key means stands in its help. */
 #include "store/config.h"
 
+#include "common/clock.h"
+
 static const struct config_key keys[] = {
 	BUS_CONFIG_KEYS(struct store_config, nats),
 	PG_CONFIG_KEYS(struct store_config, database),
@@ -15,6 +17,15 @@ static const struct config_key keys[] = {
 	 "or with so many bytes of events", NULL, 1 << 20, 256 << 20},
 	{"keep.samples", CONFIG_DURATION, offsetof(struct store_config, samples_ns), "7d",
 	 "how long samples of nodes (millrace.worker_metrics) are kept"},
+	{"keep.results", CONFIG_DURATION, offsetof(struct store_config, results_ns), "30d",
+	 "how long result and body of a task that has ended are kept where it has no "
+	 "Task-Result-Expires; 0: for ever"},
+	{"keep.tasks", CONFIG_DURATION, offsetof(struct store_config, tasks_ns), "0",
+	 "how long rows of tasks that have ended are kept; 0: for ever"},
+	{"keep.cancels", CONFIG_DURATION, offsetof(struct store_config, cancels_ns), "60s",
+	 "how long a marker in the bucket `cancels` stays at least, and how long a cancelled task may "
+	 "go on running before it is told as cancelled all the same",
+	 NULL, NS_PER_S, 86400 * NS_PER_S},
 	{0},
 };
 

@@ -13,6 +13,9 @@ struct store_config {
 	int64_t batch_tasks;
 	int64_t batch_bytes;
 	int64_t samples_ns;
+	int64_t results_ns; /* 0: for ever */
+	int64_t tasks_ns;   /* 0: for ever */
+	int64_t cancels_ns;
 	int64_t database_wait_ns;
 	bool migrate;
 };

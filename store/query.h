@@ -6,9 +6,11 @@
 #include "common/pg.h"
 
 struct query;
+struct control;
 
-/* pg is borrowed; while it is down requests are answered 503. */
-MUST_CHECK int query_open(struct bus *bus, struct pg *pg, struct query **ret, struct err *e);
+/* pg and control (which does the orders) are borrowed; while it is down requests are answered 503. */
+MUST_CHECK int query_open(struct bus *bus, struct pg *pg, struct control *control,
+						  struct query **ret, struct err *e);
 /* Stops serving; open requests are answered 503. After pg_close and before bus_close. NULL is fine.
  */
 void query_close(struct query **q);

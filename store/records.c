@@ -119,6 +119,17 @@ static void put_seq(struct records *r, uint64_t v)
 	}
 }
 
+/* 0 is not said, below it never. */
+static void put_keep(struct records *r, int64_t keep_ms)
+{
+	uint64_t be = htobe64((uint64_t)MAX_OF(keep_ms, -1));
+	if (keep_ms == 0) {
+		put_null(r, PG_INT8);
+	} else {
+		put(r, PG_INT8, &be, 8);
+	}
+}
+
 static void put_time(struct records *r, int64_t wall_ns)
 {
 	if (wall_ns == 0) {
@@ -266,6 +277,8 @@ void records_add_task(struct records *r, const struct merge_task *t)
 	put_name(r, o != NULL ? o->reason : NULL);
 	put_name(r, o != NULL ? o->fingerprint : NULL);
 	put_seq(r, o != NULL ? o->dead_seq : 0);
+	put_keep(r, f != NULL ? f->keep_ms : 0);
+	put_name(r, f != NULL ? f->retry_of : NULL);
 	end_row(r);
 }
 

@@ -71,8 +71,12 @@ int store_start(struct store *s, struct err *e)
 		(rc = pg_open(loop, &s->config.database, "millrace-store queries", NULL, &s->reading, e)) <
 			0 ||
 		(rc = ingest_open(s->bus, s->writing, &ic, &s->ingest, e)) < 0 ||
-		(rc = query_open(s->bus, s->reading, &s->query, e)) < 0 ||
-		(rc = upkeep_open(loop, s->reading, s->config.samples_ns, &s->upkeep, e)) < 0) {
+		(rc = control_open(s->bus, s->reading, s->config.cancels_ns, &s->control, e)) < 0 ||
+		(rc = query_open(s->bus, s->reading, s->control, &s->query, e)) < 0 ||
+		(rc = upkeep_open(loop, s->reading,
+						  &(struct upkeep_times){s->config.samples_ns, s->config.results_ns,
+												 s->config.tasks_ns},
+						  &s->upkeep, e)) < 0) {
 		return rc;
 	}
 	daemon_ready(&s->daemon);
@@ -102,6 +106,7 @@ void store_release(struct store *s)
 	pg_close(&s->reading);
 	upkeep_close(&s->upkeep);
 	query_close(&s->query);
+	control_close(&s->control);
 	ingest_close(&s->ingest);
 	bus_close(&s->bus);
 }

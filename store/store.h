@@ -5,6 +5,7 @@
 #include "common/daemon.h"
 #include "common/pg.h"
 #include "store/config.h"
+#include "store/control.h"
 #include "store/ingest.h"
 #include "store/query.h"
 #include "store/upkeep.h"
@@ -16,6 +17,7 @@ struct store {
 	struct pg *writing; /* ingest's */
 	struct pg *reading; /* for questions and upkeep */
 	struct ingest *ingest;
+	struct control *control;
 	struct query *query;
 	struct upkeep *upkeep;
 	struct metric *database_up;

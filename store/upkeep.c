@@ -1,5 +1,5 @@
 /*
- * Two timers and two statements. It stands alone because nothing waits for it:
+ * A few timers and statements. It stands alone because nothing waits for it:
  * where it fails (database away, schema missing) the next turn does it.
  * Several stores may do it at once.
  */
@@ -13,12 +13,23 @@
 #define FOLD_MS 5000
 #define FORGET_MS (10 * 60 * 1000)
 #define TIMEOUT_MS 60000
+#define EXPIRE_MS 5000
+#define EXPIRE_PAGE 1000
 
 struct upkeep {
 	struct pg *pg;
-	uv_timer_t *fold, *forget;
-	char samples[48]; /* an interval */
-	bool folding, forgetting;
+	uv_timer_t *fold, *forget, *expire;
+	char samples[48]; /* intervals; "" for ever */
+	char results[48], tasks[48];
+	bool folding, forgetting, expiring;
+	size_t kind; /* of expiries; the one under way */
+};
+
+/* By their own time, by the default, whole rows. */
+static const char *const expiries[] = {
+	"SELECT millrace.expire_results(1000)",
+	"SELECT millrace.expire_default($1::interval, 1000)",
+	"SELECT millrace.forget_tasks($1::interval, 1000)",
 };
 
 /* A database that is away or not set up yet is told elsewhere. */
@@ -69,19 +80,75 @@ static void on_forget(uv_timer_t *t)
 	struct upkeep *u = t->data;
 	struct pg_param p = PG_ARG(u->samples);
 	struct err e;
-	if (!u->forgetting && pg_query(u->pg, "SELECT millrace.forget_old($1::interval)", &p, 1,
+	if (!u->forgetting && pg_query(u->pg, "SELECT millrace.forget_old($1::interval), millrace.forget_unique(100000)", &p, 1,
 								   TIMEOUT_MS, on_forgotten, u, &e) == 0) {
 		u->forgetting = true;
 	}
 }
 
-int upkeep_open(uv_loop_t *loop, struct pg *pg, int64_t samples_ns, struct upkeep **ret,
-				struct err *e)
+/* ---- results and rows whose time is over ---- */
+
+static void expire(struct upkeep *u);
+
+/* A page that was full has more behind it; else the next kind. A transaction each: see the functions. */
+static void on_expired(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
+{
+	struct upkeep *u = data;
+	(void)n;
+	u->expiring = false;
+	say("what has expired was not removed", e);
+	if (e != NULL || pg_get_int(rows[0], 0, 0) < EXPIRE_PAGE) {
+		u->kind = e != NULL ? ARRAY_LEN(expiries) : u->kind + 1;
+	}
+	expire(u);
+}
+
+static void expire(struct upkeep *u)
+{
+	const char *times[] = {NULL, u->results, u->tasks};
+	struct err e;
+	while (u->kind < ARRAY_LEN(expiries) && times[u->kind] != NULL && times[u->kind][0] == '\0') {
+		u->kind++; /* kept for ever */
+	}
+	if (u->kind >= ARRAY_LEN(expiries)) {
+		return;
+	}
+	struct pg_param p = PG_ARG(times[u->kind]);
+	u->expiring = pg_query(u->pg, expiries[u->kind], &p, times[u->kind] != NULL, TIMEOUT_MS,
+						   on_expired, u, &e) == 0;
+}
+
+static void on_expire(uv_timer_t *t)
+{
+	struct upkeep *u = t->data;
+	if (!u->expiring) {
+		u->kind = 0;
+		expire(u);
+	}
+}
+
+static void interval(char out[48], int64_t ns)
+{
+	out[0] = '\0';
+	if (ns > 0) {
+		snprintf(out, 48, "%lld milliseconds", (long long)(ns / NS_PER_MS));
+	}
+}
+
+int upkeep_open(uv_loop_t *loop, struct pg *pg, const struct upkeep_times *times,
+				struct upkeep **ret, struct err *e)
 {
 	(void)e;
 	struct upkeep *u = xcalloc(1, sizeof(*u));
 	u->pg = pg;
-	snprintf(u->samples, sizeof(u->samples), "%lld seconds", (long long)(samples_ns / NS_PER_S));
+	snprintf(u->samples, sizeof(u->samples), "%lld seconds",
+			 (long long)(times->samples_ns / NS_PER_S));
+	interval(u->results, times->results_ns);
+	interval(u->tasks, times->tasks_ns);
+	u->expire = xcalloc(1, sizeof(*u->expire));
+	uv_timer_init(loop, u->expire);
+	u->expire->data = u;
+	uv_timer_start(u->expire, on_expire, EXPIRE_MS, EXPIRE_MS);
 	u->fold = xcalloc(1, sizeof(*u->fold));
 	u->forget = xcalloc(1, sizeof(*u->forget));
 	uv_timer_init(loop, u->fold);
@@ -104,6 +171,7 @@ void upkeep_close(struct upkeep **up)
 	if (u != NULL) {
 		uv_close((uv_handle_t *)u->fold, on_closed);
 		uv_close((uv_handle_t *)u->forget, on_closed);
+		uv_close((uv_handle_t *)u->expire, on_closed);
 		free(u);
 	}
 }

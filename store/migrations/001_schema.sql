@@ -4,6 +4,11 @@
 -- stays small: 1 scheduled, 2 queued, 3 running, 4 completed, 5 dead, 6 cancelled;
 -- 4 and above are final.
 
+-- When a result is to go. Immutable, as no time zone comes into milliseconds; null without a time to keep.
+CREATE FUNCTION millrace.expiry(finished_at timestamptz, keep_ms bigint) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS
+	$$ SELECT CASE WHEN keep_ms >= 0 THEN finished_at + keep_ms * interval '1 millisecond' END $$;
+
 CREATE TABLE millrace.tasks (
 	-- fixed widths first: no padding
 	submitted_at timestamptz NOT NULL, -- when the broker stored it
@@ -15,6 +20,9 @@ CREATE TABLE millrace.tasks (
 	tasks_seq    bigint,               -- sequence in the stream TASKS
 	lane_seq     bigint,               -- and in its lane's
 	timeout_ms   bigint,
+	keep_ms      bigint,               -- result and body expire so long after the end; -1: never; null: not said
+	result_expires_at timestamptz GENERATED ALWAYS AS (millrace.expiry(finished_at, keep_ms)) STORED,
+	result_expired_at timestamptz,     -- when result and body were removed
 	attempt      integer NOT NULL,
 	attempts     integer,              -- the most there may be
 	body_bytes   integer,              -- its size, whether it is kept or not; null until its submission is stored
@@ -30,6 +38,8 @@ CREATE TABLE millrace.tasks (
 	content_type text COLLATE "C",     -- of the body
 	result_type  text COLLATE "C",     -- content type of the result
 	reason       text COLLATE "C",
+	retry_of     text COLLATE "C",     -- it is a manual retry or a replay of that one
+	retried_as   text COLLATE "C",     -- the latest of its own
 	error        text,
 	fingerprint  text COLLATE "C",     -- dead: which failure it is
 	dead_seq     bigint,               -- dead: its letter's sequence in DEAD
@@ -45,6 +55,7 @@ CREATE INDEX tasks_open ON millrace.tasks (submitted_at) WHERE state < 4;
 -- Dead and cancelled tasks are few among millions: without an index of their own each look at them read the whole
 -- table. It costs nothing for those that complete.
 CREATE INDEX tasks_dead ON millrace.tasks (submitted_at) WHERE state >= 5;
+CREATE INDEX tasks_result_expires ON millrace.tasks (result_expires_at) WHERE result_expires_at IS NOT NULL;
 CREATE INDEX tasks_scheduled ON millrace.tasks (lane) WHERE state = 1;
 
 DO $$ BEGIN -- cheaper than the default where this server was built with it
@@ -157,7 +168,8 @@ CREATE TYPE millrace.task_row AS (
 	epoch bigint, node text, submitted_at timestamptz, queued_at timestamptz, due_at timestamptz,
 	started_at timestamptz, finished_at timestamptz, tasks_seq bigint, lane_seq bigint, timeout_ms bigint,
 	project text, content_type text, headers text, body_bytes integer, body bytea, deliveries integer,
-	result_type text, result bytea, error text, reason text, fingerprint text, dead_seq bigint);
+	result_type text, result bytea, error text, reason text, fingerprint text, dead_seq bigint, keep_ms bigint,
+	retry_of text);
 
 CREATE TYPE millrace.attempt_row AS (
 	task_id text, attempt integer, epoch bigint, outcome text, node text, lane text, reason text, error text,
@@ -190,7 +202,7 @@ BEGIN
 		INSERT INTO millrace.tasks AS t (id, type, lane, state, priority, attempt, attempts, epoch, node,
 			submitted_at, queued_at, due_at, started_at, finished_at, tasks_seq, lane_seq, timeout_ms,
 			project, content_type, headers, body_bytes, body, deliveries, result_type, result, error, reason,
-			fingerprint, dead_seq)
+			fingerprint, dead_seq, keep_ms, retry_of)
 		SELECT * FROM unnest(rows)
 		ON CONFLICT (id) DO UPDATE SET
 			prev_state = t.state,
@@ -230,6 +242,8 @@ BEGIN
 			attempts = COALESCE(t.attempts, excluded.attempts),
 			tasks_seq = COALESCE(t.tasks_seq, excluded.tasks_seq),
 			timeout_ms = COALESCE(t.timeout_ms, excluded.timeout_ms),
+			keep_ms = COALESCE(t.keep_ms, excluded.keep_ms),
+			retry_of = COALESCE(t.retry_of, excluded.retry_of),
 			project = COALESCE(t.project, excluded.project),
 			content_type = COALESCE(t.content_type, excluded.content_type),
 			headers = COALESCE(t.headers, excluded.headers),

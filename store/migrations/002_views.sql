@@ -39,7 +39,8 @@ CREATE VIEW millrace.task_results AS
 SELECT id AS task_id, type, lane, millrace.state_name(state) AS status, node AS worker, attempt, project,
 	result, result_type AS content_type, error, reason, submitted_at, started_at, finished_at,
 	extract(epoch FROM finished_at - started_at)::float8 * 1000 AS duration_ms,
-	extract(epoch FROM started_at - submitted_at)::float8 * 1000 AS wait_ms
+	extract(epoch FROM started_at - submitted_at)::float8 * 1000 AS wait_ms,
+	result_expired_at IS NOT NULL AS result_expired, retry_of, retried_as
 FROM millrace.tasks
 WHERE state >= 4;
 

@@ -146,6 +146,31 @@ static void batch_lines_are_tasks_or_a_sentence(void **state)
 	}
 }
 
+static void a_unique_key_may_have_a_time(void **state)
+{
+	static const struct {
+		const char *text, *key, *ttl; /* key NULL: refused */
+	} rows[] = {{"k", "k", NULL},		  {"k:10m", "k", "10m"}, {"a:b", "a:b", NULL},
+				{"a:b:1h", "a:b", "1h"}, {"", NULL, NULL},		 {":10m", NULL, NULL},
+				{"a\nb", NULL, NULL}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct draft d = {0};
+		struct err e = {0};
+		int rc = draft_unique(&d, rows[i].text, &e);
+
+		assert_int_equal(rc, rows[i].key ? 0 : ERR_INVALID);
+		if (rows[i].key) {
+			assert_int_equal(d.nheaders, rows[i].ttl ? 2 : 1);
+			assert_string_equal(d.headers[d.nheaders - 1].value, rows[i].key);
+			if (rows[i].ttl)
+				assert_string_equal(d.headers[0].value, rows[i].ttl);
+		}
+		draft_release(&d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -154,6 +179,7 @@ int main(void)
 		cmocka_unit_test(type_and_capabilities_must_make_a_lane),
 		cmocka_unit_test(headers_are_bounded),
 		cmocka_unit_test(batch_lines_are_tasks_or_a_sentence),
+		cmocka_unit_test(a_unique_key_may_have_a_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

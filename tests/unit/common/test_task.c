@@ -27,6 +27,34 @@ static int read_one(const char *name, const char *value, struct task *t, struct 
 	return task_read(&m, t, e);
 }
 
+static void what_is_unique_or_expires_is_read(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *value;
+		int64_t ns;
+	} rows[] = {{"2h", 7200 * NS_PER_S}, {"0s", NS_PER_MS}, {"Never", TASK_RESULT_NEVER}, {"soon", 0}, {"", 0}};
+	struct task t;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		int rc = read_one("task-result-expires", rows[i].value, &t, &e);
+		assert_int_equal(rc, rows[i].ns ? 0 : ERR_INVALID);
+		if (rc == 0)
+			assert_true(t.result_keep_ns == rows[i].ns);
+		else
+			assert_non_null(strstr(e.text, "Task-Result-Expires"));
+	}
+	assert_int_equal(read_one("Task-Unique", "monthly report", &t, &e), 0);
+	assert_string_equal(t.unique, "monthly report");
+	assert_int_equal(read_one("Task-Unique", "", &t, &e), 0);
+	assert_null(t.unique);
+	assert_int_equal(read_one("Task-Unique-For", "10m", &t, &e), 0);
+	assert_int_equal(t.unique_for_ns, 600 * NS_PER_S);
+	assert_int_equal(read_one("Task-Unique-For", "x", &t, &e), ERR_INVALID);
+	assert_int_equal(read_one("Task-Retry-Of", "a b", &t, &e), ERR_INVALID);
+}
+
 static void no_headers_are_a_plain_task(void **state)
 {
 	(void)state;
@@ -211,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(expiry_is_a_moment_or_a_time_after_the_submission),
 		cmocka_unit_test(no_headers_are_a_plain_task),
+		cmocka_unit_test(what_is_unique_or_expires_is_read),
 		cmocka_unit_test(every_header_is_read_in_any_case),
 		cmocka_unit_test(wrong_values_name_their_header),
 		cmocka_unit_test(empty_texts_are_absent),

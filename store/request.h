@@ -1,0 +1,18 @@
+/* Requests on api.*: a record as JSON or protobuf, and the answer in the same form. */
+#pragma once
+
+#include "common/codec.h"
+#include "common/service.h"
+
+/* The form of the request, and so of the answer. */
+bool request_protobuf(const struct bus_msg *m);
+/* An empty body is the empty request. Returns owned (codec_free). */
+MUST_CHECK int request_read(const struct bus_msg *m, const ProtobufCMessageDescriptor *d,
+							ProtobufCMessage **ret, struct err *e);
+/* Whether the body is nothing but an id; in ret_id, which holds TASK_ID_MAX + 1. */
+bool request_bare_id(const struct bus_msg *m, char *ret_id);
+/* An error's code as in HTTP. */
+int request_code(int code);
+/* Ends r. */
+void request_answer(struct service_request *r, const ProtobufCMessage *record);
+void request_refuse(struct service_request *r, const struct err *e);
