@@ -30,6 +30,7 @@ int cli_confirm(const struct cli *c, const char *what, const char *word)
 
 void cli_by(char out[BY_MAX])
 {
+	/* cppcheck-suppress getpwuidCalled -- one thread */
 	const struct passwd *me = getpwuid(getuid());
 	char host[64] = "";
 

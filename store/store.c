@@ -70,10 +70,12 @@ int store_start(struct store *s, struct err *e)
 		(rc = pg_open(loop, &s->config.database, "millrace-store", &pg_ev, &s->writing, e)) < 0 ||
 		(rc = pg_open(loop, &s->config.database, "millrace-store queries", NULL, &s->reading, e)) <
 			0 ||
+		(rc = pg_open(loop, &s->config.database, "millrace-store upkeep", NULL, &s->tidying, e)) <
+			0 ||
 		(rc = ingest_open(s->bus, s->writing, &ic, &s->ingest, e)) < 0 ||
 		(rc = control_open(s->bus, s->reading, s->config.cancels_ns, &s->control, e)) < 0 ||
 		(rc = query_open(s->bus, s->reading, s->control, &s->query, e)) < 0 ||
-		(rc = upkeep_open(loop, s->reading,
+		(rc = upkeep_open(loop, s->tidying,
 						  &(struct upkeep_times){s->config.samples_ns, s->config.results_ns,
 												 s->config.tasks_ns},
 						  &s->upkeep, e)) < 0) {
@@ -104,6 +106,7 @@ void store_release(struct store *s)
 	 * acks. */
 	pg_close(&s->writing);
 	pg_close(&s->reading);
+	pg_close(&s->tidying);
 	upkeep_close(&s->upkeep);
 	query_close(&s->query);
 	control_close(&s->control);

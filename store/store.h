@@ -1,4 +1,4 @@
-/* The store as a whole: two connections to PostgreSQL, one to NATS, and who is told of what. */
+/* The store as a whole: three connections to PostgreSQL, one to NATS, and who is told of what. */
 #pragma once
 
 #include "common/bus.h"
@@ -15,7 +15,8 @@ struct store {
 	struct daemon daemon;
 	struct bus *bus;
 	struct pg *writing; /* ingest's */
-	struct pg *reading; /* for questions and upkeep */
+	struct pg *reading; /* for questions and orders */
+	struct pg *tidying; /* upkeep's: a long batch of it delays no question */
 	struct ingest *ingest;
 	struct control *control;
 	struct query *query;
