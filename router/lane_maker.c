@@ -77,6 +77,11 @@ void lane_templates_free(struct lane_templates **pt)
 	free(t);
 }
 
+void lane_templates_replicas(struct lane_templates *t, int64_t n)
+{
+	json_object_set_new(t->stream, "num_replicas", json_integer(n));
+}
+
 static json_t *stream_config(const struct lane_templates *t, const struct lane *lane,
 							 uint64_t limit)
 {

@@ -9,6 +9,8 @@ struct lane_templates;
 /* Reads the declared stream and consumer of a lane. */
 MUST_CHECK int lane_templates_new(struct lane_templates **ret, struct err *e);
 void lane_templates_free(struct lane_templates **t);
+/* How many servers are to keep each lane that is made from here on. */
+void lane_templates_replicas(struct lane_templates *t, int64_t n);
 
 /* e NULL: it is there, with all three consumers, and `lanes` says so. */
 typedef void (*on_lane_made)(void *data, const struct err *e);

@@ -40,6 +40,8 @@ MUST_CHECK int lanes_new(struct router *r, struct lanes **ret, struct err *e);
 MUST_CHECK int lanes_watch(struct lanes *ls, struct err *e);
 /* The broker is back: what waits to be made is made. */
 void lanes_poke(struct lanes *ls);
+/* TASKS has so many copies; lanes that are made get as many. */
+void lanes_replicas(struct lanes *ls, int64_t n);
 bool lanes_known(const struct lanes *ls); /* both buckets were told whole */
 /* Ends the watches; before the bus closes. */
 void lanes_stop(struct lanes *ls);

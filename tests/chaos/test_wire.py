@@ -1,5 +1,7 @@
 """Connections that break, acknowledgements that never arrive, transactions that end in mid-commit: through proxies of our own."""
+import json
 import random
+import subprocess
 import time
 from urllib.parse import urlparse
 
@@ -129,10 +131,28 @@ def test_harm_in_mid_commit(arena, wired, fault, harm):
 
 
 def test_a_real_deadlock(arena, wired):
-    """Another session holds a row that the store wants, then wants one that the store has."""
-    with Trial(arena, "PostgreSQL: a real deadlock with another session") as trial:
-        trial.under_load(30)
-        ids = sorted(r["id"] for r in arena.sql(f"select id from millrace.tasks where id like '{trial.prefix}%' limit 20"))
-        arena.psql(f"begin; select 1 from millrace.tasks where id = '{ids[-1]}' for update; select pg_sleep(1); "
-                   f"update millrace.tasks set prev_state = prev_state where id like '{trial.prefix}%'; commit", check=False)
-        trial.finish()
+    """Another session holds the second row that the store wants, then wants the first, which the store has."""
+    with Trial(arena, "PostgreSQL: a real deadlock with another session", rate=0) as trial:
+        nats = trial.nats()
+        ids = [trial.submit("tasks.by_hand", "x", result=b"by hand", name=name) for name in ("-a", "-b")]
+        until(lambda: len(arena.sql(f"select 1 from millrace.tasks where id like '{trial.prefix}%'")) == 2, 20, "both queued")
+        got = [nats.request("$JS.API.CONSUMER.MSG.NEXT.LANE_by_hand.normal", '{"batch":1,"expires":3000000000}') for _ in ids]
+        before = deadlocks(arena)
+        other = subprocess.Popen(["psql", "-X", "-q", arena.database_url, "-c", f"""
+            begin; select 1 from millrace.tasks where id = '{ids[1]}' for update; select pg_sleep(1.5);
+            update millrace.tasks set prev_state = prev_state where id = '{ids[0]}'; commit"""], stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+        until(lambda: arena.sql("select 1 from pg_stat_activity where wait_event = 'PgSleep'"), 10, "the other one holds its row")
+        outcomes = [json.dumps({"id": i, "type": "by_hand", "lane": "by_hand", "state": "completed", "attempt": 1, "epoch": 1,
+                                "node": "hand", "result": "by hand"}) for i in ids]
+        acks = nats.js_publish_many([("events.done", o, {"Content-Type": "application/json"}) for o in outcomes])
+        assert all(a and "error" not in a for a in acks), acks
+        for message in got:
+            nats.publish(message.reply, b"+ACK")
+        assert other.wait(30) is not None
+        until(lambda: deadlocks(arena) > before, 10, "PostgreSQL saw a deadlock", every=0.3)
+        trial.finish(tail=0)
+
+
+def deadlocks(arena):
+    return arena.sql("select deadlocks as n from pg_stat_database where datname = current_database()")[0]["n"]

@@ -51,7 +51,7 @@ class Cluster:
             self.configure(i)
 
     def configure(self, i):
-        routes = " ".join(f'"nats://127.0.0.1:{link.port}"' for link in self.links[i] if link)
+        routes = ", ".join(f'"nats://127.0.0.1:{link.port}"' for link in self.links[i] if link)
         (self.dir / f"{i}.conf").write_text(CONF.format(number=i, client=self.client[i], monitor=self.monitor[i],
                                                         store=self.dir / f"data-{i}", route=self.route[i], routes=routes))
 
