@@ -66,7 +66,7 @@ def test_leader_killed(arena, cluster):
         t.under_load(30, timeout=60)
         whole(cluster)
         for stream in ("TASKS", "EVENTS", "LANE_worked"):
-            leader = until(lambda: cluster.leader(stream), 30, "a leader")
+            leader = cluster.wait_leader(stream)
             cluster.kill(leader)
             t.under_load(30, timeout=60)  # the other two are enough
             cluster.start(leader)
@@ -98,9 +98,9 @@ def test_leader_parted_from_the_others(arena, cluster):
     """It still has its clients, and must not acknowledge to them what the others do not have."""
     with trial(arena, cluster, "the leader parted from the others") as t:
         t.under_load(30, timeout=60)
-        leader = until(lambda: cluster.leader("TASKS"), 30, "a leader")
+        leader = cluster.wait_leader("TASKS")
         cluster.part(leader)
-        until(lambda: cluster.leader("TASKS") not in (None, leader), 60, "another leader", every=0.3)
+        cluster.wait_leader("TASKS", other_than=leader)
         t.under_load(20, timeout=60)
         cluster.part(leader, on=False)
         whole(cluster)

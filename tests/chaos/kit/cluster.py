@@ -103,6 +103,13 @@ class Cluster:
         name = (self.api(f"STREAM.INFO.{stream}").get("cluster") or {}).get("leader")
         return int(name.rsplit("-", 1)[1]) if name else None
 
+    def wait_leader(self, stream, other_than=None, timeout=60):
+        """Its number; other_than: somebody else's."""
+        found = []
+        until(lambda: found.append(self.leader(stream)) or found[-1] not in (None, other_than), timeout, f"a leader of {stream}",
+              every=0.2)
+        return found[-1]
+
     def settled(self, streams):
         """Every copy of every stream is current."""
         for stream in streams:
