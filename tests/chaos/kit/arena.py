@@ -1,4 +1,5 @@
 """A private system to break: two of each where asked, handlers with a ledger, places to die at, and means of harm."""
+import json
 import os
 import signal
 import time
@@ -61,6 +62,11 @@ class Arena(System):
         super().stop()
 
     # ---- harm ----
+
+    def component(self, name):
+        """From the supervisor's record itself: `dev status` for each look would be a load of its own."""
+        components = json.loads((self.dir / "dev.json").read_text())["components"]
+        return next(c for c in components if c["name"] == name)
 
     def pid(self, name):
         return self.keepers[name].pid if name in self.keepers else super().pid(name)

@@ -113,7 +113,10 @@ class Trial:
         try:
             while True:
                 nats.publish(f"$JS.API.CONSUMER.MSG.NEXT.DEAD.{name}", '{"batch":500,"no_wait":true}', reply=subject)
-                while (message := sub.next(10)).status == "":
+                for _ in range(500):  # a filled request ends without a word
+                    message = sub.next(10)
+                    if message.status:
+                        break
                     found.add(message.header("Task-Id"))
                     if int(message.reply.rsplit(".", 1)[1]) == 0:  # what is still pending
                         return [i for i in found if i and i.startswith(self.prefix)]
