@@ -89,8 +89,8 @@ static void on_answer(void *data, const json_t *reply, int server_code UNUSED, c
 		s->why = *e;
 	}
 	if (!e && str_eq(q->verb, "STREAM.INFO.TASKS")) {
-		json_int_t replicas = json_integer_value(
-			json_object_get(json_object_get(reply, "config"), "num_replicas"));
+		const json_t *config = json_object_get(reply, "config");
+		json_int_t replicas = json_integer_value(json_object_get(config, "num_replicas"));
 
 		if (created && time_parse(created, &ns, NULL) == 0)
 			s->router->rules.stream_created_s = ns / NS_PER_S;

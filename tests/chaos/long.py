@@ -3,10 +3,10 @@
 
     tests/run.sh chaos --minutes N [--seed S]
 
-Each round has a seed of its own, printed with it: `--seed` with that repeats the round as the first. A round that is not clean ends the run,
-its system kept. After the rounds: fifty kills of nodes at work (P99 of the time until their tasks run elsewhere), and, where the time
-allows it (20 minutes and more), PostgreSQL away for ten minutes and the broker for one, under load. The last line is
-`N passed, M failed`.
+Each round has a seed of its own, printed with it: `--seed` with that repeats the round as the first. A round that is not
+clean ends the run, its system kept. After the rounds: fifty kills of nodes at work (P99 of the time until their tasks run
+elsewhere), and from 20 minutes on PostgreSQL away for ten minutes and the broker for one, under load; both come on top of
+the minutes. --only does one of these. The last line is `N passed, M failed`.
 """
 import argparse
 import os

@@ -21,8 +21,8 @@ def row(task_id, state=COMPLETED, result=None):
     return {"id": task_id, "state": state, "digest": (result or digest(task_id)) if state == COMPLETED else None, "error": None}
 
 
-def run(task_id, epoch=1, ended=True):
-    return {"id": task_id, "attempt": 1, "epoch": epoch, "node": "n", "begin": 1.0, "end": 2.0 if ended else None}
+def run(task_id, epoch=1, ended=True, begin=None):
+    return {"id": task_id, "attempt": 1, "epoch": epoch, "node": "n", "begin": begin or float(epoch), "end": 9.0 if ended else None}
 
 
 def good():
@@ -59,7 +59,7 @@ FAULTS = {
                    lambda f: setattr(f, "executions", without(f.executions, id="b", epoch=2))],
     "wrong_state": [lambda f: (f.rows[0].update(state=DEAD, digest=None), f.letters.append("a"))],
     "wrong_result": [lambda f: f.rows[0].update(digest=digest("other"))],
-    "same_epoch": [lambda f: f.executions.append(run("a", 1))],
+    "stale_epoch": [lambda f: f.executions.append(run("a", 1)), lambda f: f.executions.append(run("b", 1, begin=3.0))],
     "letters": [lambda f: f.letters.clear(), lambda f: f.letters.append("a")],
 }
 

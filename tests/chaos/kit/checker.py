@@ -11,8 +11,8 @@ Pure: facts in, a report out. Each field of the report that is in BAD must be em
     unexecuted    completed, and no execution came to its end                                          (U)
     wrong_state   another terminal state than the task must have
     wrong_result  completed with another result than its body makes
-    same_epoch    two executions of one task with one epoch: nothing could be fenced with it. Where the broker itself was
-                  killed it counts its last deliveries anew: then these are only told, as repeated_epochs
+    stale_epoch   a later execution of a task whose epoch is not higher: nothing could be fenced with it. Where the broker
+                  itself was killed it counts its last deliveries anew: then these are only told, as repeated_epochs
     letters       dead without a dead letter, or completed with one                                    (U)
     recovered     unknown to the submitter, and it is there: allowed
     vanished      unknown to the submitter, and it is not there: allowed
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 
 FINAL = {4: "completed", 5: "dead", 6: "cancelled"}
 BAD = ("lost", "unfinished", "phantom", "strangers", "doubled", "changed", "unexecuted", "wrong_state", "wrong_result",
-       "same_epoch", "letters")
+       "stale_epoch", "letters")
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Report:
     unexecuted: list = field(default_factory=list)
     wrong_state: list = field(default_factory=list)
     wrong_result: list = field(default_factory=list)
-    same_epoch: list = field(default_factory=list)
+    stale_epoch: list = field(default_factory=list)
     letters: list = field(default_factory=list)
     repeated_epochs: list = field(default_factory=list)
     recovered: list = field(default_factory=list)
@@ -121,10 +121,13 @@ def _check_log(facts, report):
 def _check_executions(facts, rows, report):
     begun = Counter(x["id"] for x in facts.executions)
     ended = {x["id"] for x in facts.executions if x["end"] is not None}
-    epochs = Counter((x["id"], x["epoch"]) for x in facts.executions)
+    highest, stale = {}, set()
+    for x in sorted(facts.executions, key=lambda x: x["begin"]):
+        if x["epoch"] <= highest.get(x["id"], 0):
+            stale.add(x["id"])
+        highest[x["id"]] = max(x["epoch"], highest.get(x["id"], 0))
     report.executions = dict(Counter(begun.values()))
-    twice = sorted({task_id for (task_id, _), n in epochs.items() if n > 1})
-    report.same_epoch, report.repeated_epochs = ([], twice) if facts.broker_died else (twice, [])
+    report.stale_epoch, report.repeated_epochs = ([], sorted(stale)) if facts.broker_died else (sorted(stale), [])
     report.strangers = [i for i in begun if i not in facts.submits or facts.submits[i].outcome == "fail"]
     for task_id, row in rows.items():
         s = facts.submits.get(task_id)

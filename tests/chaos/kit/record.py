@@ -17,8 +17,8 @@ def append(fault, report, kills, recovery_s, **more):
     path.parent.mkdir(exist_ok=True)
     fact = {"fault": fault, "kills": kills, "recovery_s": round(recovery_s, 2), "tasks": report.tasks, "acked": report.acked,
             "refused": report.refused, "unknown": report.unknown, "recovered": len(report.recovered), "lost": len(report.lost),
-            "doubled": len(report.doubled) + len(report.changed), "repeated_epochs": len(report.repeated_epochs), "faults": sorted(report.faults()),
-            "repeated": sum(k for n, k in report.executions.items() if n > 1), **more}
+            "doubled": len(report.doubled) + len(report.changed), "repeated_epochs": len(report.repeated_epochs),
+            "faults": sorted(report.faults()), "repeated": sum(k for n, k in report.executions.items() if n > 1), **more}
     with open(path, "a", encoding="utf-8") as f:
         f.write(json.dumps(fact) + "\n")
 
