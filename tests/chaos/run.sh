@@ -9,7 +9,7 @@
 # cluster a nats-server of 2.10 or newer, the wrong clock libfaketime: what cannot be made here is skipped, and counted.
 # The last line is `N passed, M failed` (`, K skipped`).
 #
-#   JOBS=4                 how many test files at once (default 4: they mostly wait)
+#   JOBS=5                 how many test files at once (default 5: they mostly wait)
 #   CHAOS_RESULTS=FILE     a line a trial (default build/chaos-results.ndjson); python3 -m kit.record FILE makes a table
 set -u
 cd "$(dirname "$0")" || exit 1
@@ -34,7 +34,7 @@ esac
 
 mkdir -p "$root/build"
 results=$root/build/chaos.$$.xml
-"$python" -m pytest -q -n "${JOBS:-4}" --dist loadfile --junitxml="$results" ${PYTEST_ARGS:-}
+"$python" -m pytest -q -n "${JOBS:-5}" --dist loadfile --junitxml="$results" ${PYTEST_ARGS:-}
 code=$?
 if [ -s "$results" ]; then
 	# "passed failed skipped"

@@ -59,7 +59,7 @@ FAULTS = {
                    lambda f: setattr(f, "executions", without(f.executions, id="b", epoch=2))],
     "wrong_state": [lambda f: (f.rows[0].update(state=DEAD, digest=None), f.letters.append("a"))],
     "wrong_result": [lambda f: f.rows[0].update(digest=digest("other"))],
-    "stale_epoch": [lambda f: f.executions.append(run("a", 1)), lambda f: f.executions.append(run("b", 1, begin=3.0))],
+    "same_epoch": [lambda f: f.executions.append(run("a", 1))],
     "letters": [lambda f: f.letters.clear(), lambda f: f.letters.append("a")],
 }
 
@@ -74,6 +74,13 @@ def test_a_fault_is_found_and_nothing_else(name, number):
     FAULTS[name][number](facts)
     report = check(facts)
     assert set(report.faults()) == {name}, str(report)
+
+
+def test_a_delivery_that_is_begun_late_is_no_fault():
+    facts = good()
+    facts.executions.append(run("a", 3))
+    facts.executions.append(run("a", 2, begin=4.0))
+    assert check(facts).clean()
 
 
 def test_a_killed_brokers_repeated_epochs_are_told_but_no_fault():

@@ -7,7 +7,7 @@ from kit.mix import FAULTS, Player, plan
 from kit.trial import Trial
 
 ARENA = {"nodes": 2, "routers": 2, "stores": 2, "bridge": False}
-SECONDS = 40
+SECONDS = 30
 
 
 def test_a_seed_repeats_its_faults():

@@ -11,8 +11,9 @@ Pure: facts in, a report out. Each field of the report that is in BAD must be em
     unexecuted    completed, and no execution came to its end                                          (U)
     wrong_state   another terminal state than the task must have
     wrong_result  completed with another result than its body makes
-    stale_epoch   a later execution of a task whose epoch is not higher: nothing could be fenced with it. Where the broker
-                  itself was killed it counts its last deliveries anew: then these are only told, as repeated_epochs
+    same_epoch    two executions of one task with one epoch: nothing could be fenced with it. (A lower one is in order: a
+                  delivery that was begun late.) Where the broker itself was killed it counts its last deliveries anew:
+                  then these are only told, as repeated_epochs
     letters       dead without a dead letter, or completed with one                                    (U)
     recovered     unknown to the submitter, and it is there: allowed
     vanished      unknown to the submitter, and it is not there: allowed
@@ -22,7 +23,7 @@ from dataclasses import dataclass, field
 
 FINAL = {4: "completed", 5: "dead", 6: "cancelled"}
 BAD = ("lost", "unfinished", "phantom", "strangers", "doubled", "changed", "unexecuted", "wrong_state", "wrong_result",
-       "stale_epoch", "letters")
+       "same_epoch", "letters")
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Report:
     unexecuted: list = field(default_factory=list)
     wrong_state: list = field(default_factory=list)
     wrong_result: list = field(default_factory=list)
-    stale_epoch: list = field(default_factory=list)
+    same_epoch: list = field(default_factory=list)
     letters: list = field(default_factory=list)
     repeated_epochs: list = field(default_factory=list)
     recovered: list = field(default_factory=list)
@@ -121,13 +122,10 @@ def _check_log(facts, report):
 def _check_executions(facts, rows, report):
     begun = Counter(x["id"] for x in facts.executions)
     ended = {x["id"] for x in facts.executions if x["end"] is not None}
-    highest, stale = {}, set()
-    for x in sorted(facts.executions, key=lambda x: x["begin"]):
-        if x["epoch"] <= highest.get(x["id"], 0):
-            stale.add(x["id"])
-        highest[x["id"]] = max(x["epoch"], highest.get(x["id"], 0))
+    epochs = Counter((x["id"], x["epoch"]) for x in facts.executions)
+    same = sorted({task_id for (task_id, _), n in epochs.items() if n > 1})
     report.executions = dict(Counter(begun.values()))
-    report.stale_epoch, report.repeated_epochs = ([], sorted(stale)) if facts.broker_died else (sorted(stale), [])
+    report.same_epoch, report.repeated_epochs = ([], same) if facts.broker_died else (same, [])
     report.strangers = [i for i in begun if i not in facts.submits or facts.submits[i].outcome == "fail"]
     for task_id, row in rows.items():
         s = facts.submits.get(task_id)
