@@ -32,7 +32,7 @@ def table(facts):
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
     for fault, of in sorted(groups.items(), key=lambda item: item[0].lower()):
         yield (f"| {fault} | {len(of)} | {total(of, 'kills'):,} | {total(of, 'acked'):,} | {total(of, 'unknown')} "
-               f"({total(of, 'recovered')}) | {total(of, 'lost')} | {total(of, 'doubled')} | {max(f['recovery_s'] for f in of):.1f} s |")
+               f"({total(of, 'recovered')}) | {total(of, 'lost')} | {total(of, 'doubled')} | {max(max([f['recovery_s'], *f.get('moved_s', [])]) for f in of):.1f} s |")
 
 
 def total(facts, key):
