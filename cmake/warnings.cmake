@@ -1,9 +1,13 @@
 # What our own code is compiled with; generated code goes without.
 option(MILLRACE_WERROR "warnings are errors" OFF)
+option(MILLRACE_FAILPOINTS "places at which tests may end a process (common/failpoint.h)" OFF)
 set(MILLRACE_SANITIZE "" CACHE STRING "sanitizers, as in -fsanitize=")
 
 add_library(millrace_flags INTERFACE)
 target_compile_definitions(millrace_flags INTERFACE _GNU_SOURCE MILLRACE_VERSION="${PROJECT_VERSION}")
+if(MILLRACE_FAILPOINTS)
+	target_compile_definitions(millrace_flags INTERFACE MILLRACE_FAILPOINTS)
+endif()
 target_include_directories(millrace_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
 target_compile_options(millrace_flags INTERFACE
 	-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes

@@ -20,6 +20,7 @@
 
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "node/act_headers.h"
 #include "node/event.h"
@@ -82,6 +83,7 @@ static void settle(struct run *r, int64_t now_ms)
 
 	if (now_ms - r->kept_ms > RUN_ACK_WAIT_MS)
 		r->stale = true;
+	FAILPOINT("node.stored");
 	if (!r->stale)
 		js_ack(n->bus, bus_msg_reply(r->msg));
 	if (r->outcome == RESULT_OK)
@@ -249,6 +251,7 @@ static void flush_due(void *data)
 
 void report_success(struct reporter *p, struct run *r)
 {
+	FAILPOINT("node.finished");
 	r->place = RUN_GATHERED;
 	DL_APPEND(p->gathered, r);
 	p->ngathered++;
@@ -326,6 +329,7 @@ static void send_act(struct reporter *p, struct run *r)
 		.nheaders = act_headers(&a, original, n, &text, h),
 	};
 
+	FAILPOINT("node.failed");
 	DL_APPEND(p->acts, r);
 	if (js_publish(p->node->bus, &out, 0, on_act, r, &e))
 		refused_act(p, r, &e);

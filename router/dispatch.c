@@ -8,6 +8,7 @@
 #include "router/dispatch.h"
 
 #include "common/clock.h"
+#include "common/failpoint.h"
 #include "router/cancel.h"
 #include "router/dead.h"
 #include "router/delay.h"
@@ -77,6 +78,7 @@ static void on_puback(void *data, const struct js_puback *ack, const struct err 
 		refused(t, e);
 		return;
 	}
+	FAILPOINT("router.on_lane");
 	t->lane_seq = ack->seq;
 	metric_add(t->router->stats.dispatched, 1);
 	wake_lane(t->router->wake, t->lane);

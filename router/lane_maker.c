@@ -82,6 +82,11 @@ uint64_t lane_templates_limit(const struct lane_templates *t)
 	return (uint64_t)json_integer_value(json_object_get(t->stream, "max_msgs"));
 }
 
+void lane_templates_replicas(struct lane_templates *t, int64_t n)
+{
+	json_object_set_new(t->stream, "num_replicas", json_integer(n));
+}
+
 static json_t *stream_config(const struct lane_templates *t, const struct lane *lane,
 							 uint64_t limit)
 {

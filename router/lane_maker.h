@@ -11,6 +11,8 @@ MUST_CHECK int lane_templates_new(struct lane_templates **ret, struct err *e);
 void lane_templates_free(struct lane_templates **t);
 /* Messages that a lane may hold where nothing else is set. */
 uint64_t lane_templates_limit(const struct lane_templates *t);
+/* How many servers are to keep each lane that is made from here on. */
+void lane_templates_replicas(struct lane_templates *t, int64_t n);
 
 /* e NULL: it is there, with all three consumers, and `lanes` says so. */
 typedef void (*on_lane_made)(void *data, const struct err *e);

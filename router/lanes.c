@@ -409,6 +409,11 @@ int lanes_watch(struct lanes *ls, struct err *e)
 	return kv_watch(ls->router->bus, "settings", "lane.>", on_setting, ls, &ls->settings_watch, e);
 }
 
+void lanes_replicas(struct lanes *ls, int64_t n)
+{
+	lane_templates_replicas(ls->templates, n);
+}
+
 bool lanes_known(const struct lanes *ls)
 {
 	return ls->lanes_told && ls->settings_told;

@@ -46,6 +46,8 @@ MUST_CHECK int lanes_watch(struct lanes *ls, struct err *e);
 void lanes_poke(struct lanes *ls);
 /* The router is open: purges that were under way go on. */
 void lanes_go_on(struct lanes *ls);
+/* TASKS has so many copies; lanes that are made get as many. */
+void lanes_replicas(struct lanes *ls, int64_t n);
 bool lanes_known(const struct lanes *ls); /* both buckets were told whole */
 /* Ends the watches; before the bus closes. */
 void lanes_stop(struct lanes *ls);

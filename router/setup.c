@@ -12,6 +12,7 @@
 #include "common/clock.h"
 #include "common/jetstream.h"
 #include "common/log.h"
+#include "router/lanes.h"
 
 #define AGAIN_MS 2000
 
@@ -88,9 +89,14 @@ static void on_answer(void *data, const json_t *reply, int server_code UNUSED, c
 		s->missing = strstr(q->verb, "INFO.") + 5;
 		s->why = *e;
 	}
-	if (!e && str_eq(q->verb, "STREAM.INFO.TASKS") && created &&
-		time_parse(created, &ns, NULL) == 0)
-		s->router->rules.stream_created_s = ns / NS_PER_S;
+	if (!e && str_eq(q->verb, "STREAM.INFO.TASKS")) {
+		const json_t *config = json_object_get(reply, "config");
+		json_int_t replicas = json_integer_value(json_object_get(config, "num_replicas"));
+
+		if (created && time_parse(created, &ns, NULL) == 0)
+			s->router->rules.stream_created_s = ns / NS_PER_S;
+		lanes_replicas(s->router->lanes, MAX_OF(replicas, 1));
+	}
 	question_free(q);
 	if (--s->left == 0)
 		conclude(s);

@@ -8,6 +8,7 @@
 #include <utlist.h>
 
 #include "common/clock.h"
+#include "common/failpoint.h"
 #include "router/bucket.h"
 #include "router/lanes.h"
 #include "router/purge.h"
@@ -137,6 +138,12 @@ void transit_done(struct transit **pt)
 	struct transit *t = TAKE(*pt);
 	struct router *r = t->router;
 
+	if (t->origin == ORIGIN_TASKS)
+		FAILPOINT("router.stored_task");
+	else if (t->origin == ORIGIN_ACT)
+		FAILPOINT("router.stored_act");
+	else if (t->origin == ORIGIN_DELAYED)
+		FAILPOINT("router.stored_delayed");
 	transit_ack(t);
 	metric_observe(r->stats.hop, (double)(clock_mono_ns() - t->taken_mono_ns) / 1e9);
 	if (t->bucket)

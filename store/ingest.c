@@ -22,6 +22,7 @@
 
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/failpoint.h"
 #include "common/jetstream.h"
 #include "common/log.h"
 #include "common/metrics.h"
@@ -288,6 +289,7 @@ static void on_written(void *data)
 {
 	struct ingest *in = data;
 	struct batch *b = TAKE(in->writing);
+	FAILPOINT("store.committed");
 	in->pause_ms = PAUSE_MIN_MS;
 	if (in->stuck) {
 		in->stuck = false;
@@ -342,7 +344,9 @@ static void flush(struct ingest *in)
 	in->writing = b;
 	in->filling = b == &in->batches[0] ? &in->batches[1] : &in->batches[0];
 	in->write_start_mono_ns = clock_mono_ns();
+	FAILPOINT("store.taken");
 	writer_begin(in->writer, b, &in->types);
+	FAILPOINT("store.writing");
 	ask(in);
 }
 

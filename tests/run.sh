@@ -2,6 +2,7 @@
 # Runs the tests; installs what they need first.
 #
 #   tests/run.sh [unit|lint|system|chaos|fuzz|ui]...      default: all that there are
+#   tests/run.sh chaos --minutes N [--seed S]             random faults for so long (tests/chaos/README.md)
 #
 # Built and run under the address and undefined-behaviour sanitizers, warnings as
 # errors, in build/dev. The last line is `N passed, M failed` (`, K skipped`); the exit
@@ -17,7 +18,10 @@ cd "$root" || exit 1
 say() { printf '\n== %s\n' "$*"; }
 
 parts=
-for arg in "$@"; do
+chaos_words=
+while [ $# -gt 0 ]; do
+	arg=$1
+	shift
 	case $arg in
 	unit | lint | system) parts="$parts $arg" ;;
 	chaos | fuzz | ui)
@@ -27,8 +31,18 @@ for arg in "$@"; do
 		fi
 		parts="$parts $arg"
 		;;
+	--minutes | --seed)
+		case ${1:-none} in
+		*[!0-9]*)
+			echo "tests/run.sh: $arg needs a number" >&2
+			exit 2
+			;;
+		esac
+		chaos_words="$chaos_words $arg $1"
+		shift
+		;;
 	-h | --help)
-		sed -n '2,12s/^# \{0,1\}//p' "$0"
+		sed -n '2,13s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	*)
@@ -37,6 +51,13 @@ for arg in "$@"; do
 		;;
 	esac
 done
+case $parts,$chaos_words in
+*chaos*,* | *,) ;;
+*)
+	echo "tests/run.sh:$chaos_words is for chaos: tests/run.sh chaos$chaos_words" >&2
+	exit 2
+	;;
+esac
 if [ -z "$parts" ]; then
 	parts="unit lint system"
 	for part in chaos fuzz ui; do
@@ -132,7 +153,9 @@ system() {
 other() { # a part with a run.sh of its own, whose last line is like ours
 	say "$1"
 	out=build/$1.$$.log
-	"tests/$1/run.sh" 2>&1 | tee "$out"
+	words=
+	[ "$1" = chaos ] && words=$chaos_words
+	"tests/$1/run.sh" $words 2>&1 | tee "$out"
 	count $(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed\(, \([0-9]*\) skipped\)\{0,1\}$/\1 \2 \4/p' "$out" |
 		tail -n 1 | awk '{print $1, $2, $3 + 0} END {if (NR == 0) print 0, 1, 0}')
 	rm -f "$out"
