@@ -1,15 +1,15 @@
 # Writes SQL files NNN_name.sql as a C table: cmake -DOUT=x.c -DROOT=dir -DFILES="a;b" -P embed_migrations.cmake
-# They are numbered without gaps from 001. Long literals are cut into lines: adjacent ones are one string.
+# Each is applied after those with lower numbers; no number is there twice. Long literals are cut into lines: adjacent ones are one string.
 file(WRITE ${OUT} "/* Generated. */\n#include \"store/migrations.h\"\n\nconst struct migration migrations[] = {\n")
 list(SORT FILES)
-set(expected 0)
+set(before 0)
 foreach(file ${FILES})
-	math(EXPR expected "${expected} + 1")
 	string(REGEX MATCH "^[0-9]+" digits "${file}")
 	string(REGEX REPLACE "^0+" "" version "${digits}")
-	if(NOT "${version}" STREQUAL "${expected}")
-		message(FATAL_ERROR "migration ${file} should be number ${expected}")
+	if(NOT version GREATER before)
+		message(FATAL_ERROR "migration ${file}: its number is ${before} again")
 	endif()
+	set(before ${version})
 	file(READ ${ROOT}/${file} hex HEX)
 	string(REGEX REPLACE "(..)" "\\\\x\\1" text "${hex}")
 	string(REGEX REPLACE "(\\\\x0a)" "\\1\"\n\t \"" text "${text}")

@@ -6,6 +6,7 @@
  */
 #include "store/store.h"
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/metrics.h"
 
@@ -55,12 +56,23 @@ static void on_writing_down(void *data, const struct err *why)
 	}
 }
 
+static void on_sending_up(void *data)
+{
+	struct store *s = data;
+	if (s->outbox != NULL) {
+		outbox_database_up(s->outbox);
+	}
+}
+
 /* ---- start and end ---- */
 
 int store_start(struct store *s, struct err *e)
 {
 	struct bus_events bus_ev = {on_bus_up, on_bus_down, on_bus_error, s};
 	struct pg_events pg_ev = {on_writing_up, on_writing_down, s};
+	struct pg_events sending_ev = {on_sending_up, NULL, s};
+	struct outbox_config oc = {s->config.outbox_rows, s->config.outbox_bytes,
+							   s->config.outbox_poll_ns / NS_PER_MS};
 	struct ingest_config ic = {s->config.batch_tasks, s->config.batch_bytes};
 	uv_loop_t *loop = &s->daemon.loop;
 	int rc;
@@ -70,9 +82,12 @@ int store_start(struct store *s, struct err *e)
 		(rc = pg_open(loop, &s->config.database, "millrace-store", &pg_ev, &s->writing, e)) < 0 ||
 		(rc = pg_open(loop, &s->config.database, "millrace-store queries", NULL, &s->reading, e)) <
 			0 ||
+		(rc = pg_open(loop, &s->config.database, "millrace-store outbox", &sending_ev, &s->sending,
+					  e)) < 0 ||
 		(rc = ingest_open(s->bus, s->writing, &ic, &s->ingest, e)) < 0 ||
 		(rc = query_open(s->bus, s->reading, &s->query, e)) < 0 ||
-		(rc = upkeep_open(loop, s->reading, s->config.samples_ns, &s->upkeep, e)) < 0) {
+		(rc = upkeep_open(loop, s->reading, s->config.samples_ns, &s->upkeep, e)) < 0 ||
+		(rc = outbox_open(s->bus, s->sending, &oc, &s->outbox, e)) < 0) {
 		return rc;
 	}
 	daemon_ready(&s->daemon);
@@ -82,15 +97,23 @@ int store_start(struct store *s, struct err *e)
 static void on_drained(void *data)
 {
 	struct store *s = data;
-	daemon_stopped(&s->daemon);
+	if (--s->draining == 0) {
+		daemon_stopped(&s->daemon);
+	}
 }
 
 void store_drain(struct store *s)
 {
+	s->draining = (s->ingest != NULL) + (s->outbox != NULL);
+	if (s->draining == 0) {
+		daemon_stopped(&s->daemon);
+		return;
+	}
 	if (s->ingest != NULL) {
 		ingest_drain(s->ingest, on_drained, s);
-	} else {
-		daemon_stopped(&s->daemon);
+	}
+	if (s->outbox != NULL) {
+		outbox_drain(s->outbox, on_drained, s);
 	}
 }
 
@@ -100,6 +123,8 @@ void store_release(struct store *s)
 	 * acks. */
 	pg_close(&s->writing);
 	pg_close(&s->reading);
+	pg_close(&s->sending);
+	outbox_close(&s->outbox);
 	upkeep_close(&s->upkeep);
 	query_close(&s->query);
 	ingest_close(&s->ingest);

@@ -1,4 +1,4 @@
-/* The store as a whole: two connections to PostgreSQL, one to NATS, and who is told of what. */
+/* The store as a whole: three connections to PostgreSQL, one to NATS, and who is told of what. */
 #pragma once
 
 #include "common/bus.h"
@@ -6,6 +6,7 @@
 #include "common/pg.h"
 #include "store/config.h"
 #include "store/ingest.h"
+#include "store/outbox.h"
 #include "store/query.h"
 #include "store/upkeep.h"
 
@@ -15,9 +16,12 @@ struct store {
 	struct bus *bus;
 	struct pg *writing; /* ingest's */
 	struct pg *reading; /* for questions and upkeep */
+	struct pg *sending; /* the outbox's, which listens on it */
 	struct ingest *ingest;
 	struct query *query;
 	struct upkeep *upkeep;
+	struct outbox *outbox;
+	unsigned draining; /* parts that have not drained yet */
 	struct metric *database_up;
 };
 
