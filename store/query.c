@@ -20,6 +20,7 @@
 #include "common/log.h"
 #include "common/service.h"
 #include "common/token.h"
+#include "store/answer.h"
 #include "store/task_select.h"
 
 #define QUERY_TIMEOUT_MS 10000
@@ -43,33 +44,6 @@ struct question {
 
 /* ---- reading requests ---- */
 
-static bool says_protobuf(const struct bus_msg *m)
-{
-	const char *type = bus_msg_header(m, "Content-Type");
-	return type != NULL && strcasestr(type, "protobuf") != NULL;
-}
-
-static bool blank(const char *p, size_t len)
-{
-	for (size_t i = 0; i < len; i++) {
-		if (!isspace((unsigned char)p[i])) {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* An empty body is the empty request. */
-static int read_request(const struct bus_msg *m, const ProtobufCMessageDescriptor *d,
-						ProtobufCMessage **ret, struct err *e)
-{
-	const char *type = bus_msg_header(m, "Content-Type");
-	if (blank(bus_msg_data(m), bus_msg_len(m)) && !says_protobuf(m)) {
-		return codec_from_json_text(d, "{}", 2, 0, ret, e);
-	}
-	return codec_decode(d, type, bus_msg_data(m), bus_msg_len(m), ret, e);
-}
-
 /* The id of api.task.get, in any of its forms; in *ret_id, which holds TASK_ID_MAX + 1. */
 static int read_id(const struct bus_msg *m, char *ret_id, struct err *e)
 {
@@ -78,13 +52,13 @@ static int read_id(const struct bus_msg *m, char *ret_id, struct err *e)
 	while (len > 0 && isspace((unsigned char)p[len - 1])) { /* `nats request` from a file or pipe */
 		len--;
 	}
-	if (!says_protobuf(m) && task_id_ok(p, len)) {
+	if (!answer_in_protobuf(m) && task_id_ok(p, len)) {
 		memcpy(ret_id, p, len);
 		ret_id[len] = '\0';
 		return 0;
 	}
 	ProtobufCMessage *record = NULL;
-	int rc = read_request(m, &millrace__task_get__descriptor, &record, e);
+	int rc = answer_read(m, &millrace__task_get__descriptor, &record, e);
 	if (rc == 0) {
 		const char *id = ((Millrace__TaskGet *)record)->id;
 		rc = task_id_check(id, e);
@@ -105,12 +79,7 @@ static size_t room(const struct question *x)
 
 static void encode(const struct question *x, const ProtobufCMessage *record, struct buf *out)
 {
-	buf_reset(out);
-	if (x->protobuf) {
-		codec_pack(record, out);
-	} else {
-		codec_to_json_text(record, CODEC_ALL, out);
-	}
+	answer_encode(x->protobuf, record, out);
 }
 
 static void answer(struct question *x, const struct buf *b)
@@ -118,30 +87,12 @@ static void answer(struct question *x, const struct buf *b)
 	service_reply(x->request, x->protobuf ? CONTENT_PROTOBUF : CONTENT_JSON, b->data, b->len);
 }
 
-static int http_code(int code)
-{
-	switch (code) {
-	case ERR_INVALID:
-	case ERR_TOO_LARGE:
-		return 400;
-	case ERR_NOT_FOUND: /* of a table: the schema is missing */
-	case ERR_UNREACHABLE:
-	case ERR_FULL:
-	case ERR_CLOSED:
-		return 503;
-	case ERR_TIMEOUT:
-		return 504;
-	default:
-		return 500;
-	}
-}
-
 static struct question *open_question(struct query *q, struct service_request *r)
 {
 	struct question *x = xcalloc(1, sizeof(*x));
 	x->q = q;
 	x->request = r;
-	x->protobuf = says_protobuf(service_message(r));
+	x->protobuf = answer_in_protobuf(service_message(r));
 	DL_APPEND(q->open, x);
 	return x;
 }
@@ -154,7 +105,7 @@ static void close_question(struct question *x)
 
 static void refuse(struct question *x, const struct err *e)
 {
-	service_fail(x->request, http_code(e->code), "%s", e->text);
+	answer_refuse(x->request, e);
 	close_question(x);
 }
 
@@ -268,7 +219,7 @@ static void on_list(void *data, struct service_request *r)
 	ProtobufCMessage *record = NULL;
 	struct task_select s = {0};
 	struct err e;
-	int rc = read_request(service_message(r), &millrace__task_list__descriptor, &record, &e);
+	int rc = answer_read(service_message(r), &millrace__task_list__descriptor, &record, &e);
 	if (rc == 0) {
 		rc = task_select_page(&s, (Millrace__TaskList *)record, room(x), &e);
 	}
@@ -356,7 +307,7 @@ static void on_stats(void *data, struct service_request *r)
 	struct question *x = open_question(data, r);
 	ProtobufCMessage *record = NULL;
 	struct err e;
-	int rc = read_request(service_message(r), &millrace__stats_get__descriptor, &record, &e);
+	int rc = answer_read(service_message(r), &millrace__stats_get__descriptor, &record, &e);
 	if (rc == 0) {
 		const char *type = ((Millrace__StatsGet *)record)->type;
 		struct pg_param p = PG_ARG(type);
@@ -416,7 +367,8 @@ static void on_scheduled(void *data, struct service_request *r)
 
 /* ---- the service ---- */
 
-int query_open(struct bus *bus, struct pg *pg, struct query **ret, struct err *e)
+int query_open(struct bus *bus, struct pg *pg, const struct service_endpoint *more, size_t nmore, struct query **ret,
+			   struct err *e)
 {
 	static const struct service_endpoint endpoints[] = {
 		{"task-get", "api.task.get", NULL, on_get},
@@ -425,11 +377,16 @@ int query_open(struct bus *bus, struct pg *pg, struct query **ret, struct err *e
 		{"lane-scheduled", "api.lane.scheduled", NULL, on_scheduled},
 	};
 	struct query *q = xcalloc(1, sizeof(*q));
+	CLEANUP(free_ptr) struct service_endpoint *all = xcalloc(ARRAY_LEN(endpoints) + nmore, sizeof(*all));
+	memcpy(all, endpoints, sizeof(endpoints));
+	if (nmore > 0) {
+		memcpy(all + ARRAY_LEN(endpoints), more, nmore * sizeof(*all));
+	}
 	q->bus = bus;
 	q->pg = pg;
 	int rc =
-		service_open(bus, "millrace-store", "stores events in PostgreSQL and answers api.task.*",
-					 NULL, endpoints, ARRAY_LEN(endpoints), q, &q->service, e);
+		service_open(bus, "millrace-store", "stores events in PostgreSQL and answers api.task.*, api.audit.*, api.state.*, api.lock.*",
+					 NULL, all, ARRAY_LEN(endpoints) + nmore, q, &q->service, e);
 	if (rc < 0) {
 		free(q);
 		return rc;

@@ -4,11 +4,13 @@
 
 #include "common/bus.h"
 #include "common/pg.h"
+#include "common/service.h"
 
 struct query;
 
-/* pg is borrowed; while it is down requests are answered 503. */
-MUST_CHECK int query_open(struct bus *bus, struct pg *pg, struct query **ret, struct err *e);
+/* more: endpoints of others, of the same service, with data of their own. pg is borrowed; while it is down requests are answered 503. */
+MUST_CHECK int query_open(struct bus *bus, struct pg *pg, const struct service_endpoint *more, size_t nmore,
+						  struct query **ret, struct err *e);
 /* Stops serving; open requests are answered 503. After pg_close and before bus_close. NULL is fine.
  */
 void query_close(struct query **q);

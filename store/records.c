@@ -236,8 +236,8 @@ void records_add_task(struct records *r, const struct merge_task *t)
 	put_time(r, row.finished_wall_ns);
 	put_seq(r, f != NULL ? f->tasks_seq : 0);
 	put_seq(r, row.lane_seq);
-	if (row.lane_epoch != 0) {
-		put_int4(r, row.lane_epoch);
+	if (row.place != 0) {
+		put_int4(r, row.place);
 	} else {
 		put_null(r, PG_INT4);
 	}

@@ -66,6 +66,14 @@ static void on_sending_up(void *data)
 
 /* ---- start and end ---- */
 
+static int open_questions(struct store *s, struct err *e)
+{
+	struct service_endpoint endpoints[AUDIT_ENDPOINTS];
+	s->audit_api.pg = s->reading;
+	audit_api_endpoints(&s->audit_api, endpoints);
+	return query_open(s->bus, s->reading, endpoints, ARRAY_LEN(endpoints), &s->query, e);
+}
+
 int store_start(struct store *s, struct err *e)
 {
 	struct bus_events bus_ev = {on_bus_up, on_bus_down, on_bus_error, s};
@@ -74,6 +82,7 @@ int store_start(struct store *s, struct err *e)
 	struct outbox_config oc = {s->config.outbox_rows, s->config.outbox_bytes,
 							   s->config.outbox_poll_ns / NS_PER_MS};
 	struct ingest_config ic = {s->config.batch_tasks, s->config.batch_bytes};
+	struct audit_config ac = {s->config.audit_interval_ns, s->config.audit_grace_ns, s->config.audit_repair};
 	uv_loop_t *loop = &s->daemon.loop;
 	int rc;
 	s->database_up =
@@ -85,9 +94,10 @@ int store_start(struct store *s, struct err *e)
 		(rc = pg_open(loop, &s->config.database, "millrace-store outbox", &sending_ev, &s->sending,
 					  e)) < 0 ||
 		(rc = ingest_open(s->bus, s->writing, &ic, &s->ingest, e)) < 0 ||
-		(rc = query_open(s->bus, s->reading, &s->query, e)) < 0 ||
+		(rc = open_questions(s, e)) < 0 ||
 		(rc = upkeep_open(loop, s->reading, s->config.samples_ns, &s->upkeep, e)) < 0 ||
-		(rc = outbox_open(s->bus, s->sending, &oc, &s->outbox, e)) < 0) {
+		(rc = outbox_open(s->bus, s->sending, &oc, &s->outbox, e)) < 0 ||
+		(rc = audit_open(s->bus, s->reading, &ac, &s->audit, e)) < 0) {
 		return rc;
 	}
 	daemon_ready(&s->daemon);
@@ -126,7 +136,9 @@ void store_release(struct store *s)
 	pg_close(&s->sending);
 	outbox_close(&s->outbox);
 	upkeep_close(&s->upkeep);
+	audit_close(&s->audit);
 	query_close(&s->query);
+	audit_api_release(&s->audit_api);
 	ingest_close(&s->ingest);
 	bus_close(&s->bus);
 }

@@ -4,6 +4,8 @@
 #include "common/bus.h"
 #include "common/daemon.h"
 #include "common/pg.h"
+#include "store/audit.h"
+#include "store/audit_api.h"
 #include "store/config.h"
 #include "store/ingest.h"
 #include "store/outbox.h"
@@ -21,6 +23,8 @@ struct store {
 	struct query *query;
 	struct upkeep *upkeep;
 	struct outbox *outbox;
+	struct audit *audit;
+	struct audit_api audit_api;
 	unsigned draining; /* parts that have not drained yet */
 	struct metric *database_up;
 };

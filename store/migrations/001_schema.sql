@@ -15,7 +15,7 @@ CREATE TABLE millrace.tasks (
 	tasks_seq    bigint,               -- sequence in the stream TASKS
 	lane_seq     bigint,               -- and in the stream that holds it now: its lane's, DELAYED while it is scheduled
 	timeout_ms   bigint,
-	lane_epoch   integer,              -- the router's epoch (epoch >> 32) that lane_seq is of
+	place        integer,              -- which word lane_seq is from: 2 * the router's epoch, + 1 where it is on its lane
 	attempt      integer NOT NULL,
 	attempts     integer,              -- the most there may be
 	body_bytes   integer,              -- its size, whether it is kept or not; null until its submission is stored
@@ -145,7 +145,7 @@ CREATE TABLE millrace.rejected_events (
 CREATE TYPE millrace.task_row AS (
 	id text, type text, lane text, state smallint, priority smallint, attempt integer, attempts integer,
 	epoch bigint, node text, submitted_at timestamptz, queued_at timestamptz, due_at timestamptz,
-	started_at timestamptz, finished_at timestamptz, tasks_seq bigint, lane_seq bigint, lane_epoch integer,
+	started_at timestamptz, finished_at timestamptz, tasks_seq bigint, lane_seq bigint, place integer,
 	timeout_ms bigint, project text, content_type text, headers text, body_bytes integer, body bytea, deliveries integer,
 	result_type text, result bytea, error text, reason text);
 
@@ -178,7 +178,7 @@ LANGUAGE plpgsql AS $$
 BEGIN
 	WITH up AS (
 		INSERT INTO millrace.tasks AS t (id, type, lane, state, priority, attempt, attempts, epoch, node,
-			submitted_at, queued_at, due_at, started_at, finished_at, tasks_seq, lane_seq, lane_epoch,
+			submitted_at, queued_at, due_at, started_at, finished_at, tasks_seq, lane_seq, place,
 			timeout_ms, project, content_type, headers, body_bytes, body, deliveries, result_type, result, error, reason)
 		SELECT * FROM unnest(rows)
 		ON CONFLICT (id) DO UPDATE SET
@@ -208,10 +208,10 @@ BEGIN
 			submitted_at = LEAST(t.submitted_at, excluded.submitted_at),
 			queued_at = GREATEST(t.queued_at, excluded.queued_at),
 			due_at = GREATEST(t.due_at, excluded.due_at),
-			lane_seq = CASE WHEN excluded.lane_epoch > COALESCE(t.lane_epoch, -1) THEN excluded.lane_seq
-				WHEN excluded.lane_epoch = t.lane_epoch THEN GREATEST(t.lane_seq, excluded.lane_seq)
+			lane_seq = CASE WHEN excluded.place > COALESCE(t.place, -1) THEN excluded.lane_seq
+				WHEN excluded.place = t.place THEN GREATEST(t.lane_seq, excluded.lane_seq)
 				ELSE t.lane_seq END,
-			lane_epoch = GREATEST(t.lane_epoch, excluded.lane_epoch),
+			place = GREATEST(t.place, excluded.place),
 			type = CASE WHEN t.type = '' THEN excluded.type ELSE t.type END,
 			lane = COALESCE(t.lane, excluded.lane),
 			priority = COALESCE(t.priority, excluded.priority),
@@ -228,7 +228,7 @@ BEGIN
 			-- late news about a submission
 			OR t.body_bytes IS NULL AND excluded.body_bytes IS NOT NULL
 			OR t.body IS NULL AND excluded.body IS NOT NULL
-			OR t.state < 4 AND excluded.lane_epoch > COALESCE(t.lane_epoch, -1)
+			OR t.state < 4 AND excluded.place > COALESCE(t.place, -1)
 			OR excluded.queued_at > t.queued_at OR excluded.due_at > COALESCE(t.due_at, '-infinity')
 		RETURNING t.type, COALESCE(t.lane, '') AS lane, t.prev_state, t.state),
 	changed AS (

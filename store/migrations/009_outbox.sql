@@ -151,28 +151,110 @@ CREATE INDEX tasks_delayed ON millrace.tasks (lane_seq) WHERE state = 1;
 
 -- One row: who audits at the moment, and what the last pass found.
 CREATE TABLE millrace.audit (
-	only_row     boolean PRIMARY KEY DEFAULT true CHECK (only_row),
-	held_until   timestamptz NOT NULL DEFAULT '-infinity',
-	finished_at  timestamptz,
-	pass         bigint NOT NULL DEFAULT 0,  -- finished ones
-	wanted       bigint NOT NULL DEFAULT 0,  -- a pass of this number is asked for
-	repair       boolean NOT NULL DEFAULT false, -- and shall repair whatever the configuration says
-	repaired     bigint NOT NULL DEFAULT 0,  -- in all
-	held_by      text,
-	report       text                        -- of the last pass, JSON
+	only_row    boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	repair      boolean NOT NULL DEFAULT false, -- the pass that is asked for repairs whatever the configuration says
+	held_until  timestamptz NOT NULL DEFAULT '-infinity',
+	finished_at timestamptz NOT NULL DEFAULT '-infinity',
+	pass        bigint NOT NULL DEFAULT 0,  -- the last that was finished
+	begun       bigint NOT NULL DEFAULT 0,  -- the last that was begun
+	wanted      bigint NOT NULL DEFAULT 0,  -- the last that was asked for
+	repaired    bigint NOT NULL DEFAULT 0,  -- in all
+	held_by     text,
+	report      text                        -- of the last pass, JSON
 );
 INSERT INTO millrace.audit DEFAULT VALUES;
 
--- One store at a time: whether it is this one, and what is asked for.
-CREATE FUNCTION millrace.audit_hold(store text, hold interval, OUT held boolean, OUT pass bigint, OUT wanted bigint,
-	OUT repair boolean) LANGUAGE plpgsql AS $$
+-- Begins a pass where one is due or asked for and no other store is at one. Writes nothing where there is none.
+CREATE FUNCTION millrace.audit_begin(store text, every interval, hold interval, OUT pass bigint, OUT repair boolean)
+LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
-	UPDATE millrace.audit AS a SET held_by = store, held_until = clock_timestamp() + hold
-	WHERE a.held_by = store OR a.held_until < clock_timestamp()
-	RETURNING true, a.pass, a.wanted, a.repair INTO held, pass, wanted, repair;
-	held := COALESCE(held, false);
+	UPDATE millrace.audit AS a SET held_by = store, held_until = clock_timestamp() + hold, begun = a.pass + 1
+	WHERE (a.held_by = store OR a.held_until < clock_timestamp())
+		AND (a.wanted > a.pass OR a.finished_at < clock_timestamp() - every)
+	RETURNING a.begun, a.repair AND a.wanted <= a.begun INTO pass, repair;
 END $$;
+
+CREATE FUNCTION millrace.audit_end(store text, number bigint, repaired_now bigint, said text) RETURNS void
+LANGUAGE sql AS $$
+	UPDATE millrace.audit SET held_until = '-infinity', finished_at = clock_timestamp(), pass = number,
+		repaired = repaired + repaired_now, report = said, repair = repair AND wanted > number
+	WHERE held_by = store AND begun = number;
+$$;
+
+-- Asks for one that begins from now on; its number.
+CREATE FUNCTION millrace.audit_want(with_repair boolean) RETURNS bigint LANGUAGE sql AS $$
+	UPDATE millrace.audit SET wanted = GREATEST(wanted, begun + 1), repair = repair OR with_repair RETURNING wanted;
+$$;
+
+-- Lanes that have rows whose message should lie in them: one look at the index for each.
+CREATE FUNCTION millrace.audit_lanes() RETURNS SETOF text LANGUAGE sql STABLE AS $$
+	WITH RECURSIVE l AS (
+		(SELECT lane FROM millrace.tasks WHERE state IN (2, 3) AND lane IS NOT NULL ORDER BY lane LIMIT 1)
+		UNION ALL
+		SELECT (SELECT t.lane FROM millrace.tasks AS t WHERE t.state IN (2, 3) AND t.lane > l.lane ORDER BY t.lane LIMIT 1)
+		FROM l WHERE l.lane IS NOT NULL)
+	SELECT lane FROM l WHERE lane IS NOT NULL;
+$$;
+
+/*
+ * Unfinished rows whose message can't be in its stream any more, as that told: before its first or after its last
+ * sequence, or in one of its holes; or where it has too many holes to tell them (walk) the next rows one after another, of
+ * which the caller finds out. Rows that went there within the last age are left alone, and so are those whose latest
+ * word does not tell the place. in_lane null: those in DELAYED. The ranges of the index are all that is read.
+ */
+CREATE FUNCTION millrace.audit_candidates(in_lane text, first_seq bigint, last_seq bigint, holes bigint[], walk boolean,
+	after_seq bigint, age interval, at_most integer)
+RETURNS TABLE (id text, epoch bigint, lane_seq bigint) LANGUAGE plpgsql STABLE AS $$
+#variable_conflict use_column
+BEGIN
+	IF in_lane IS NULL THEN
+		RETURN QUERY SELECT c.id, c.epoch, c.lane_seq FROM (
+			(SELECT t.* FROM millrace.tasks AS t WHERE t.state = 1 AND t.lane_seq > after_seq AND t.lane_seq < first_seq
+				ORDER BY t.lane_seq LIMIT at_most)
+			UNION ALL
+			(SELECT t.* FROM millrace.tasks AS t WHERE t.state = 1 AND t.lane_seq > GREATEST(after_seq, last_seq)
+				ORDER BY t.lane_seq LIMIT at_most)
+			UNION ALL
+			(SELECT t.* FROM millrace.tasks AS t WHERE t.state = 1 AND t.lane_seq > after_seq AND t.lane_seq = ANY(holes)
+				ORDER BY t.lane_seq LIMIT at_most)
+			UNION ALL
+			(SELECT t.* FROM millrace.tasks AS t WHERE walk AND t.state = 1 AND t.lane_seq > GREATEST(after_seq, first_seq - 1)
+				AND t.lane_seq <= last_seq AND t.due_at < now() - age ORDER BY t.lane_seq LIMIT at_most)) AS c
+		WHERE c.place = (c.epoch >> 32) * 2 AND c.queued_at < now() - age
+		ORDER BY c.lane_seq LIMIT at_most;
+	ELSE
+		RETURN QUERY SELECT c.id, c.epoch, c.lane_seq FROM (
+			(SELECT t.* FROM millrace.tasks AS t WHERE t.state IN (2, 3) AND t.lane = in_lane AND t.lane_seq > after_seq
+				AND t.lane_seq < first_seq ORDER BY t.lane_seq LIMIT at_most)
+			UNION ALL
+			(SELECT t.* FROM millrace.tasks AS t WHERE t.state IN (2, 3) AND t.lane = in_lane
+				AND t.lane_seq > GREATEST(after_seq, last_seq) ORDER BY t.lane_seq LIMIT at_most)
+			UNION ALL
+			(SELECT t.* FROM millrace.tasks AS t WHERE t.state IN (2, 3) AND t.lane = in_lane AND t.lane_seq > after_seq
+				AND t.lane_seq = ANY(holes) ORDER BY t.lane_seq LIMIT at_most)
+			UNION ALL
+			(SELECT t.* FROM millrace.tasks AS t WHERE walk AND t.state IN (2, 3) AND t.lane = in_lane
+				AND t.lane_seq > GREATEST(after_seq, first_seq - 1) AND t.lane_seq <= last_seq
+				ORDER BY t.lane_seq LIMIT at_most)) AS c
+		WHERE c.place = (c.epoch >> 32) * 2 + 1 AND c.queued_at < now() - age
+		ORDER BY c.lane_seq LIMIT at_most;
+	END IF;
+END $$;
+
+/*
+ * Of those found without a message: what is to be known of each that nobody has told anything about since. unresolved:
+ * its last attempt has been handed back, so a later place must be, of which no word was stored; or its word was set
+ * aside in rejected_events.
+ */
+CREATE FUNCTION millrace.audit_judge(ids text[], epochs bigint[], seqs bigint[])
+RETURNS TABLE (id text, lane text, unresolved boolean) LANGUAGE sql STABLE AS $$
+	SELECT t.id, t.lane, EXISTS (SELECT FROM millrace.attempts AS a WHERE a.task_id = t.id AND a.epoch >> 32 >= t.epoch >> 32)
+		OR EXISTS (SELECT FROM millrace.rejected_events AS r WHERE r.task_id = t.id)
+	FROM unnest(ids, epochs, seqs) AS s (id, epoch, lane_seq)
+	JOIN millrace.tasks AS t ON t.id = s.id
+	WHERE t.state < 4 AND t.epoch = s.epoch AND t.lane_seq = s.lane_seq AND t.place = (t.epoch >> 32) * 2 + (t.state > 1)::int4;
+$$;
 
 -- ---- shared state: what the bucket `state` holds, as the store has seen it ----
 

@@ -1,12 +1,9 @@
 """millrace.fence: of a task's executions the stale one is refused, inside the handler's own transaction."""
-import json
 import subprocess
 import threading
 
 import pytest
 
-from lib.system import BIN
-from lib.wait import until
 
 HANDLERS = """\
 handlers:
@@ -124,12 +121,12 @@ def test_the_next_one_is_told_that_an_effect_is_there(system):
 def test_a_snapshot_does_not_deceive_it(system):
     system.allow(r"could not serialize")
     stale, fresh = Session(system, "repeatable read"), Session(system)
-    assert stale.do("select count(*) from public.effects where false") is not None  # its snapshot is taken
+    assert stale.do("select 1 from pg_class limit 1") == "1"  # its snapshot is taken
     fresh.effect("f-4", 32)
     fresh.answer()
     fresh.do("commit")
     stale.effect("f-4", 31)
-    assert "40001" in stale.answer() or "MRF01" in stale.answer()
+    assert "40001" in stale.answer()
     stale.do("commit")
     assert effects_of(system, "f-4") == [32]
     stale.close()
