@@ -26,7 +26,7 @@ static const struct cli_command commands_help[] = {
 
 static const struct cli_command *const commands[] = {
 	commands_dev,   commands_setup,  commands_submit, commands_task, commands_lane, commands_node,
-	commands_bench, commands_doctor, commands_decode, commands_help, NULL,
+	commands_audit, commands_state, commands_bench, commands_doctor, commands_decode, commands_help, NULL,
 };
 
 static const struct config_key keys[] = {

@@ -33,6 +33,8 @@
 #include "store/audit_repair.h"
 
 #define TICK_MS 1000
+#define HOLD "6 seconds" /* a store that died holds up the others for so long */
+#define KEEP_MS 2000
 #define DRAIN_POLL_MS 250
 #define QUERY_TIMEOUT_MS 30000
 #define PATIENCE_MS 120000 /* beyond the grace: a store that lags so far behind has other sorrows */
@@ -46,10 +48,13 @@ struct audit {
 	struct audit_config config;
 	char name[24];
 	enum step step;
-	struct timeout timeout;
+	struct timeout timeout, keep;
 	struct audit_look look;
 	struct audit_repair repair;
 	bool repairing;  /* this pass does */
+	bool asked;      /* by an operator: that also says that this is the right broker */
+	bool stranger;   /* these rows are of another broker's messages */
+	char broker[48], known_broker[48]; /* when TASKS was made, here and as the rows know it */
 	bool second;	 /* drain */
 	uint64_t barrier; /* EVENTS' last sequence, after the rows were looked at */
 	uint64_t store_waiting, act_waiting, tasks_waiting, watched, unresolved;
@@ -69,6 +74,7 @@ static void rest(struct audit *a)
 {
 	a->step = STEP_IDLE;
 	free(TAKE(a->lost));
+	timeout_stop(&a->keep);
 	timeout_start(&a->timeout, TICK_MS, on_tick);
 }
 
@@ -200,6 +206,20 @@ static void on_tasks(void *data, const json_t *reply, int server_code, const str
 		return;
 	}
 	a->tasks_waiting = s.messages;
+	const char *created = json_string_value(json_object_get(reply, "created"));
+	snprintf(a->broker, sizeof(a->broker), "%s", created != NULL ? created : "");
+	if (a->known_broker[0] != '\0' && !str_eq(a->broker, a->known_broker) && !a->asked) {
+		/* An empty broker would say of each task that it is lost. */
+		if (!a->stranger) {
+			log_error("this is another broker than the one that the rows know; nothing is given up",
+					  LOG_S("tasks_made", a->broker), LOG_S("known", a->known_broker),
+					  LOG_S("remedy", "the right NATS_URL; or, if the old one is lost for good, millrace audit --repair"));
+		}
+		a->repairing = false;
+		a->stranger = true;
+	} else {
+		a->stranger = false;
+	}
 	/* Rows younger than a moment are on their way to be told about. */
 	if (audit_look_begin(&a->look, MIN_OF(a->config.grace_ns, 5 * NS_PER_S), on_looked, a, &why) < 0) {
 		give_up(a, &why);
@@ -378,15 +398,38 @@ static void report(struct audit *a)
 	char pass[24], repaired[24];
 	snprintf(pass, sizeof(pass), "%lld", (long long)a->pass);
 	snprintf(repaired, sizeof(repaired), "%llu", (unsigned long long)a->repair.repaired);
-	struct pg_param p[] = {PG_ARG(a->name), PG_ARG(pass), PG_ARG(repaired), PG_ARG(json.data)};
+	struct pg_param p[] = {PG_ARG(a->name), PG_ARG(pass), PG_ARG(repaired), PG_ARG(json.data),
+						 a->stranger ? (struct pg_param){0} : PG_ARG(a->broker)};
 	struct err e;
-	if (pg_query(a->pg, "SELECT millrace.audit_end($1, $2::int8, $3::int8, $4)", p, ARRAY_LEN(p), QUERY_TIMEOUT_MS,
+	if (pg_query(a->pg, "SELECT millrace.audit_end($1, $2::int8, $3::int8, $4::text, $5::text)", p, ARRAY_LEN(p), QUERY_TIMEOUT_MS,
 				 on_reported, a, &e) < 0) {
 		give_up(a, &e);
 	}
 }
 
 /* ---- when ---- */
+
+static void on_kept(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
+{
+	(void)data;
+	(void)rows;
+	(void)n;
+	if (e != NULL) {
+		log_debug("the audit's turn was not kept", LOG_S("error", e->text));
+	}
+}
+
+static void on_keep(struct timeout *t)
+{
+	struct audit *a = container_of(t, struct audit, keep);
+	struct pg_param p[] = {PG_ARG(a->name), PG_ARG(HOLD)};
+	struct err e;
+	if (pg_query(a->pg, "SELECT millrace.audit_keep($1, $2::interval)", p, ARRAY_LEN(p), QUERY_TIMEOUT_MS, on_kept, a,
+				 &e) < 0) {
+		log_debug("the audit's turn was not kept", LOG_S("error", e.text));
+	}
+	timeout_start(t, KEEP_MS, on_keep);
+}
 
 static void on_begun(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
 {
@@ -402,10 +445,13 @@ static void on_begun(void *data, const struct pg_rows *rows, size_t n, const str
 		return;
 	}
 	a->pass = pg_get_int(rows[0], 0, 0);
-	a->repairing = a->config.repair || pg_get_int(rows[0], 0, 1) != 0;
+	a->asked = pg_get_int(rows[0], 0, 1) != 0;
+	a->repairing = a->config.repair || a->asked;
+	snprintf(a->known_broker, sizeof(a->known_broker), "%s", pg_get(rows[0], 0, 2, NULL));
 	a->repair.repaired = 0;
 	a->begun_mono_ms = clock_mono_ms();
 	a->step = STEP_LOOK;
+	timeout_start(&a->keep, KEEP_MS, on_keep);
 	if (js_api(a->bus, "STREAM.INFO.TASKS", NULL, on_tasks, a, &why) < 0) {
 		give_up(a, &why);
 	}
@@ -413,7 +459,7 @@ static void on_begun(void *data, const struct pg_rows *rows, size_t n, const str
 
 static void begin(struct audit *a)
 {
-	char every[40], hold[40];
+	char every[40];
 	struct err e;
 	if (!pg_is_up(a->pg) || !bus_is_up(a->bus)) {
 		rest(a);
@@ -421,10 +467,8 @@ static void begin(struct audit *a)
 	}
 	a->step = STEP_BEGIN;
 	snprintf(every, sizeof(every), "%lld milliseconds", (long long)(a->config.interval_ns / NS_PER_MS));
-	snprintf(hold, sizeof(hold), "%lld milliseconds",
-			 (long long)(a->config.grace_ns / NS_PER_MS + PATIENCE_MS));
-	struct pg_param p[] = {PG_ARG(a->name), PG_ARG(every), PG_ARG(hold)};
-	if (pg_query(a->pg, "SELECT pass, repair FROM millrace.audit_begin($1, $2::interval, $3::interval)", p,
+	struct pg_param p[] = {PG_ARG(a->name), PG_ARG(every), PG_ARG(HOLD)};
+	if (pg_query(a->pg, "SELECT pass, repair, broker FROM millrace.audit_begin($1, $2::interval, $3::interval)", p,
 				 ARRAY_LEN(p), QUERY_TIMEOUT_MS, on_begun, a, &e) < 0) {
 		give_up(a, &e);
 	}
@@ -476,6 +520,7 @@ int audit_open(struct bus *bus, struct pg *pg, const struct audit_config *c, str
 	a->repaired = metric_counter("millrace_audit_repaired_total",
 								 "Tasks that were given up as acked without outcome.", NULL);
 	timeout_init(&a->timeout, bus_timeouts(bus));
+	timeout_init(&a->keep, bus_timeouts(bus));
 	timeout_start(&a->timeout, TICK_MS, on_tick);
 	*ret = a;
 	return 0;
@@ -488,6 +533,7 @@ void audit_close(struct audit **ap)
 		return;
 	}
 	timeout_stop(&a->timeout);
+	timeout_stop(&a->keep);
 	audit_look_release(&a->look);
 	free(a->lost);
 	free(a);

@@ -21,6 +21,7 @@
 #include "common/jetstream.h"
 #include "common/log.h"
 #include "common/task.h"
+#include "proto/event.pb-c.h"
 
 #define PAGE 50u /* rows at a time, with their bodies: at most 50 MiB */
 #define QUERY_TIMEOUT_MS 30000
@@ -55,7 +56,7 @@ static void on_puback(void *data, const struct js_puback *ack, const struct err 
 	settle(r);
 }
 
-static void send(struct audit_repair *r, const struct bus_out *out)
+static void publish(struct audit_repair *r, const struct bus_out *out)
 {
 	struct err e;
 	if (js_publish(r->bus, out, PUBLISH_DEADLINE_MS, on_puback, r, &e) < 0) {
@@ -125,7 +126,7 @@ static void send_whole(struct audit_repair *r, struct pg_rows rows, size_t i, co
 	if (node[0] != '\0') {
 		h[n++] = (struct bus_header){H_OUTCOME_NODE, node};
 	}
-	send(r, &(struct bus_out){.subject = "events.act", .data = body, .len = body_len, .headers = h, .nheaders = n});
+	publish(r, &(struct bus_out){.subject = "events.act", .data = body, .len = body_len, .headers = h, .nheaders = n});
 	json_decref(object);
 }
 
@@ -154,7 +155,7 @@ static void send_end(struct audit_repair *r, struct pg_rows rows, size_t i, cons
 	all.outcomes = &one;
 	codec_pack(&all.base, &packed);
 	struct bus_header h[] = {{H_MSG_ID, msg_id}, {H_CONTENT_TYPE, CONTENT_PROTOBUF}};
-	send(r, &(struct bus_out){.subject = "events.done",
+	publish(r, &(struct bus_out){.subject = "events.done",
 							  .data = packed.data,
 							  .len = packed.len,
 							  .headers = h,

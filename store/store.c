@@ -68,9 +68,16 @@ static void on_sending_up(void *data)
 
 static int open_questions(struct store *s, struct err *e)
 {
-	struct service_endpoint endpoints[AUDIT_ENDPOINTS];
-	s->audit_api.pg = s->reading;
+	struct service_endpoint endpoints[AUDIT_ENDPOINTS + STATE_ENDPOINTS + LOCK_ENDPOINTS];
+	int rc = lock_api_open(s->bus, &s->lock_api, e);
+	if (rc < 0) {
+		return rc;
+	}
+	s->audit_api.pg = s->state_api.pg = s->reading;
+	s->state_api.bus = s->bus;
 	audit_api_endpoints(&s->audit_api, endpoints);
+	state_api_endpoints(&s->state_api, endpoints + AUDIT_ENDPOINTS);
+	lock_api_endpoints(s->lock_api, endpoints + AUDIT_ENDPOINTS + STATE_ENDPOINTS);
 	return query_open(s->bus, s->reading, endpoints, ARRAY_LEN(endpoints), &s->query, e);
 }
 
@@ -97,6 +104,7 @@ int store_start(struct store *s, struct err *e)
 		(rc = open_questions(s, e)) < 0 ||
 		(rc = upkeep_open(loop, s->reading, s->config.samples_ns, &s->upkeep, e)) < 0 ||
 		(rc = outbox_open(s->bus, s->sending, &oc, &s->outbox, e)) < 0 ||
+		(rc = state_mirror_open(s->bus, s->sending, &s->state_mirror, e)) < 0 ||
 		(rc = audit_open(s->bus, s->reading, &ac, &s->audit, e)) < 0) {
 		return rc;
 	}
@@ -139,6 +147,9 @@ void store_release(struct store *s)
 	audit_close(&s->audit);
 	query_close(&s->query);
 	audit_api_release(&s->audit_api);
+	state_api_release(&s->state_api);
+	lock_api_close(&s->lock_api);
+	state_mirror_close(&s->state_mirror);
 	ingest_close(&s->ingest);
 	bus_close(&s->bus);
 }

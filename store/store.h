@@ -8,8 +8,11 @@
 #include "store/audit_api.h"
 #include "store/config.h"
 #include "store/ingest.h"
+#include "store/lock_api.h"
 #include "store/outbox.h"
 #include "store/query.h"
+#include "store/state_api.h"
+#include "store/state_mirror.h"
 #include "store/upkeep.h"
 
 struct store {
@@ -25,6 +28,9 @@ struct store {
 	struct outbox *outbox;
 	struct audit *audit;
 	struct audit_api audit_api;
+	struct state_mirror *state_mirror;
+	struct state_api state_api;
+	struct lock_api *lock_api;
 	unsigned draining; /* parts that have not drained yet */
 	struct metric *database_up;
 };

@@ -69,7 +69,8 @@ static void on_forget(uv_timer_t *t)
 	struct upkeep *u = t->data;
 	struct pg_param p = PG_ARG(u->samples);
 	struct err e;
-	if (!u->forgetting && pg_query(u->pg, "SELECT millrace.forget_old($1::interval)", &p, 1,
+	if (!u->forgetting && pg_query(u->pg, "SELECT millrace.forget_old($1::interval), millrace.forget_fences('7 days'), "
+								   "millrace.forget_state('7 days')", &p, 1,
 								   TIMEOUT_MS, on_forgotten, u, &e) == 0) {
 		u->forgetting = true;
 	}

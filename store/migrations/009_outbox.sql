@@ -160,25 +160,33 @@ CREATE TABLE millrace.audit (
 	wanted      bigint NOT NULL DEFAULT 0,  -- the last that was asked for
 	repaired    bigint NOT NULL DEFAULT 0,  -- in all
 	held_by     text,
+	broker      text,                       -- when its stream TASKS was made: whose messages these rows are of
 	report      text                        -- of the last pass, JSON
 );
 INSERT INTO millrace.audit DEFAULT VALUES;
 
 -- Begins a pass where one is due or asked for and no other store is at one. Writes nothing where there is none.
-CREATE FUNCTION millrace.audit_begin(store text, every interval, hold interval, OUT pass bigint, OUT repair boolean)
+CREATE FUNCTION millrace.audit_begin(store text, every interval, hold interval, OUT pass bigint, OUT repair boolean,
+	OUT broker text)
 LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 BEGIN
 	UPDATE millrace.audit AS a SET held_by = store, held_until = clock_timestamp() + hold, begun = a.pass + 1
 	WHERE (a.held_by = store OR a.held_until < clock_timestamp())
 		AND (a.wanted > a.pass OR a.finished_at < clock_timestamp() - every)
-	RETURNING a.begun, a.repair AND a.wanted <= a.begun INTO pass, repair;
+	RETURNING a.begun, a.repair AND a.wanted <= a.begun, a.broker INTO pass, repair, broker;
 END $$;
 
-CREATE FUNCTION millrace.audit_end(store text, number bigint, repaired_now bigint, said text) RETURNS void
+-- Still at it. Who stays silent for longer than hold has lost its turn.
+CREATE FUNCTION millrace.audit_keep(store text, hold interval) RETURNS void LANGUAGE sql AS $$
+	UPDATE millrace.audit SET held_until = clock_timestamp() + hold WHERE held_by = store;
+$$;
+
+CREATE FUNCTION millrace.audit_end(store text, number bigint, repaired_now bigint, said text, of_broker text) RETURNS void
 LANGUAGE sql AS $$
 	UPDATE millrace.audit SET held_until = '-infinity', finished_at = clock_timestamp(), pass = number,
-		repaired = repaired + repaired_now, report = said, repair = repair AND wanted > number
+		repaired = repaired + repaired_now, report = said, repair = repair AND wanted > number,
+		broker = COALESCE(of_broker, broker)
 	WHERE held_by = store AND begun = number;
 $$;
 
