@@ -11,16 +11,20 @@
 static int run_audit(struct cli *c, int argc, char **argv);
 
 static const struct cli_flag flags[] = {
-	{"repair", 0, NULL, "make a pass now, and give up what is lost: dead letters, acked without outcome"},
+	{"repair", 0, NULL,
+	 "make a pass now, and give up what is lost: dead letters, acked without outcome"},
 	{"wait", 0, "D", "how long such a pass may take (5m)"},
 	{0},
 };
 
 const struct cli_command commands_audit[] = {
 	{"audit", "[--repair]", "does every unfinished task lie in a stream?",
-	 "accepted = completed + dead + cancelled + queued + running + scheduled, and what is not over has a message in its\n"
-	 "lane or in DELAYED. Stores look by themselves (audit.interval); this tells what the last look found. MISSING are\n"
-	 "tasks whose message a stranger took, deleted or purged, and of which nobody told how they ended; UNRESOLVED, of\n"
+	 "accepted = completed + dead + cancelled + queued + running + scheduled, and what is not over "
+	 "has a message in its\n"
+	 "lane or in DELAYED. Stores look by themselves (audit.interval); this tells what the last "
+	 "look found. MISSING are\n"
+	 "tasks whose message a stranger took, deleted or purged, and of which nobody told how they "
+	 "ended; UNRESOLVED, of\n"
 	 "them, may be elsewhere and are never touched. Exit 1 where anything is missing.\n"
 	 "examples:\n"
 	 "  millrace audit\n"
@@ -31,11 +35,16 @@ const struct cli_command commands_audit[] = {
 };
 
 static const struct cli_column columns[] = {
-	{"LANE", "lane", CELL_TEXT},           {"ACCEPTED", "accepted", CELL_NUMBER},
-	{"SCHEDULED", "scheduled", CELL_NUMBER}, {"QUEUED", "queued", CELL_NUMBER},
-	{"RUNNING", "running", CELL_NUMBER},   {"COMPLETED", "completed", CELL_NUMBER},
-	{"DEAD", "dead", CELL_NUMBER},         {"CANCELLED", "cancelled", CELL_NUMBER},
-	{"MESSAGES", "messages", CELL_NUMBER}, {"MISSING", "missing", CELL_NUMBER},
+	{"LANE", "lane", CELL_TEXT},
+	{"ACCEPTED", "accepted", CELL_NUMBER},
+	{"SCHEDULED", "scheduled", CELL_NUMBER},
+	{"QUEUED", "queued", CELL_NUMBER},
+	{"RUNNING", "running", CELL_NUMBER},
+	{"COMPLETED", "completed", CELL_NUMBER},
+	{"DEAD", "dead", CELL_NUMBER},
+	{"CANCELLED", "cancelled", CELL_NUMBER},
+	{"MESSAGES", "messages", CELL_NUMBER},
+	{"MISSING", "missing", CELL_NUMBER},
 	{"UNRESOLVED", "unresolved", CELL_NUMBER},
 };
 
@@ -53,8 +62,10 @@ static void print(struct cli *c, json_t *report)
 	cli_print_limited(c, columns, ARRAY_LEN(columns), json_object_get(report, "lanes"));
 	const char *at = json_string_value(json_object_get(report, "finished_at"));
 	cli_say(c, "pass %lld, %s: %lld of %lld tasks have no message; %lld were given up in all",
-			(long long)number(report, "pass"), at ? at : "none yet", (long long)number(report, "drift"),
-			(long long)number(json_object_get(report, "total"), "accepted"), (long long)number(report, "repaired_total"));
+			(long long)number(report, "pass"), at ? at : "none yet",
+			(long long)number(report, "drift"),
+			(long long)number(json_object_get(report, "total"), "accepted"),
+			(long long)number(report, "repaired_total"));
 	if (!json_is_true(json_object_get(report, "complete")) && number(report, "pass") > 0)
 		cli_say(c, "more is to be looked at than one pass takes; the next ones go on");
 }
@@ -75,9 +86,12 @@ static int wait_pass(struct cli *c, int64_t pass, int64_t wait_ns, json_t **ret,
 		}
 		json_decref(report);
 		if (clock_mono_ms() > end_ms)
-			return err_set(e, ERR_TIMEOUT, "the pass has not come to an end; 'millrace audit' tells later");
+			return err_set(e, ERR_TIMEOUT,
+						   "the pass has not come to an end; 'millrace audit' tells later");
 		if (!told)
-			cli_say(c, "a pass is made; what is suspected is watched for the stores' audit.grace first");
+			cli_say(
+				c,
+				"a pass is made; what is suspected is watched for the stores' audit.grace first");
 		told = true;
 		rc = cli_wait(c, &never, ASK_AGAIN_MS, e);
 		if (rc && rc != ERR_TIMEOUT)

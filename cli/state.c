@@ -47,13 +47,15 @@ static const struct cli_flag unlock_flags[] = {
 
 const struct cli_command commands_state[] = {
 	{"state get", "KEY", "a value of the shared state",
-	 "Prints the value's bytes; with --json also its version. The bucket `state` holds it: 'nats kv get state KEY'.\n"
+	 "Prints the value's bytes; with --json also its version. The bucket `state` holds it: 'nats "
+	 "kv get state KEY'.\n"
 	 "examples:\n"
 	 "  millrace state get app/colour\n"
 	 "  millrace state get app/colour --json | jq .version\n",
 	 NULL, 1, 1, run_get},
 	{"state set", "KEY VALUE|- [flags]", "set a value; - reads it from stdin",
-	 "Prints the new version. With --version or --create it is a compare-and-set: exit 1 where somebody was faster.\n"
+	 "Prints the new version. With --version or --create it is a compare-and-set: exit 1 where "
+	 "somebody was faster.\n"
 	 "examples:\n"
 	 "  millrace state set app/colour blue\n"
 	 "  millrace state set app/colour green --version 17\n"
@@ -62,10 +64,12 @@ const struct cli_command commands_state[] = {
 	{"state delete", "KEY [--version N]", "delete a value", NULL, delete_flags, 1, 1, run_delete},
 	{"state list", "[PREFIX]", "keys of the shared state", NULL, NULL, 0, 1, run_list},
 	{"state lock", "NAME [flags]", "take a lock, or renew it",
-	 "Prints the token of the holding: it grows with every holding of any lock, so that what the lock guards can refuse\n"
+	 "Prints the token of the holding: it grows with every holding of any lock, so that what the "
+	 "lock guards can refuse\n"
 	 "a former holder. Without --owner each call is somebody else.\n"
 	 "examples:\n"
-	 "  token=$(millrace state lock deploy --ttl 1m --wait=10s) && ./deploy.sh; millrace state unlock deploy --token $token\n"
+	 "  token=$(millrace state lock deploy --ttl 1m --wait=10s) && ./deploy.sh; millrace state "
+	 "unlock deploy --token $token\n"
 	 "  millrace state lock deploy --token $token --ttl 1m      another minute\n",
 	 lock_flags, 1, 1, run_lock},
 	{"state unlock", "NAME --token N", "release a lock", NULL, unlock_flags, 1, 1, run_unlock},
@@ -74,13 +78,16 @@ const struct cli_command commands_state[] = {
 };
 
 static const struct cli_column list_columns[] = {
-	{"KEY", "key", CELL_TEXT}, {"VERSION", "version", CELL_NUMBER}, {"UPDATED", "updated_at", CELL_AGE},
+	{"KEY", "key", CELL_TEXT},
+	{"VERSION", "version", CELL_NUMBER},
+	{"UPDATED", "updated_at", CELL_AGE},
 	{"VALUE", "value", CELL_LONG},
 };
 
 static const struct cli_column lock_columns[] = {
-	{"NAME", "name", CELL_TEXT}, {"OWNER", "owner", CELL_LONG}, {"TOKEN", "token", CELL_NUMBER},
-	{"TTL", "ttl_ms", CELL_DURATION_MS}, {"LEFT", "left_ms", CELL_DURATION_MS},
+	{"NAME", "name", CELL_TEXT},           {"OWNER", "owner", CELL_LONG},
+	{"TOKEN", "token", CELL_NUMBER},       {"TTL", "ttl_ms", CELL_DURATION_MS},
+	{"LEFT", "left_ms", CELL_DURATION_MS},
 };
 
 /* Takes request. */
@@ -113,7 +120,8 @@ static int run_get(struct cli *c, int argc, char **argv)
 	(void)argc;
 	if (ask(c, "api.state.get", json_pack("{s:s}", "key", argv[0]), &entry, &e))
 		return cli_fail(c, &e);
-	const json_t *value = json_object_get(entry, "value"), *packed = json_object_get(entry, "value_base64");
+	const json_t *value = json_object_get(entry, "value"),
+				 *packed = json_object_get(entry, "value_base64");
 	int rc = 0;
 	if (c->config.json)
 		cli_print_json(entry);
@@ -149,7 +157,8 @@ static json_t *value_request(const char *key, const struct buf *value)
 	json_t *request = json_pack("{s:s}", "key", key);
 
 	if (utf8_ok(value->data, value->len)) {
-		json_object_set_new(request, "value", json_stringn(value->len ? value->data : "", value->len));
+		json_object_set_new(request, "value",
+							json_stringn(value->len ? value->data : "", value->len));
 	} else {
 		CLEANUP(buf_release) struct buf text = {0};
 		base64_encode(value->data, value->len, &text);
@@ -214,12 +223,14 @@ static int run_list(struct cli *c, int argc, char **argv)
 	struct err e = {0};
 	json_t *rows = json_array();
 	CLEANUP(free_ptr) char *cursor = xstrdup("");
-	int64_t limit = c->config.limit ? c->config.limit : c->config.json ? INT64_MAX : 51; /* one more: it is told */
+	int64_t limit = c->config.limit  ? c->config.limit
+					: c->config.json ? INT64_MAX
+									 : 51; /* one more: it is told */
 
 	while ((int64_t)json_array_size(rows) < limit) {
 		json_t *page;
-		json_t *request = json_pack("{s:s, s:s, s:i, s:b}", "prefix", argc > 0 ? argv[0] : "", "cursor", cursor, "limit",
-									PAGE, "with_value", 1);
+		json_t *request = json_pack("{s:s, s:s, s:i, s:b}", "prefix", argc > 0 ? argv[0] : "",
+									"cursor", cursor, "limit", PAGE, "with_value", 1);
 		if (ask(c, "api.state.list", request, &page, &e)) {
 			json_decref(rows);
 			return cli_fail(c, &e);
@@ -252,7 +263,8 @@ static char *default_owner(void)
 static int lock_request(const struct cli *c, const char *name, json_t **ret, struct err *e)
 {
 	int64_t ttl_ns = 0;
-	CLEANUP(free_ptr) char *owner = cli_value(c, "owner") ? xstrdup(cli_value(c, "owner")) : default_owner();
+	CLEANUP(free_ptr)
+	char *owner = cli_value(c, "owner") ? xstrdup(cli_value(c, "owner")) : default_owner();
 
 	if (cli_duration(c, "ttl", &ttl_ns, e))
 		return ERR_INVALID;
@@ -270,7 +282,8 @@ static int lock_request(const struct cli *c, const char *name, json_t **ret, str
 }
 
 /* Asked again while another has it, as long as --wait says. */
-static int acquire(struct cli *c, const char *subject, const json_t *request, json_t **ret, struct err *e)
+static int acquire(struct cli *c, const char *subject, const json_t *request, json_t **ret,
+				   struct err *e)
 {
 	int64_t wait_ns = 0, end_ms;
 	bool never = false, for_ever = cli_has(c, "wait") && !cli_value(c, "wait");
@@ -300,7 +313,8 @@ static int run_lock(struct cli *c, int argc, char **argv)
 	(void)argc;
 	if (lock_request(c, argv[0], &request, &e))
 		return cli_usage(c, "%s", e.text);
-	int rc = acquire(c, cli_has(c, "token") ? "api.lock.renew" : "api.lock.acquire", request, &lock, &e);
+	int rc =
+		acquire(c, cli_has(c, "token") ? "api.lock.renew" : "api.lock.acquire", request, &lock, &e);
 	json_decref(request);
 	if (rc)
 		return cli_fail(c, &e);
@@ -320,7 +334,8 @@ static int run_unlock(struct cli *c, int argc, char **argv)
 	(void)argc;
 	if (!cli_has(c, "token") || add_number(c, "token", request, &e)) {
 		json_decref(request);
-		return cli_usage(c, "%s", e.code ? e.text : "--token: which holding? 'state lock' printed it");
+		return cli_usage(c, "%s",
+						 e.code ? e.text : "--token: which holding? 'state lock' printed it");
 	}
 	if (ask(c, "api.lock.release", request, &lock, &e))
 		return cli_fail(c, &e);

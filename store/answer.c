@@ -25,8 +25,8 @@ static bool blank(const char *p, size_t len)
 	return true;
 }
 
-int answer_read(const struct bus_msg *m, const ProtobufCMessageDescriptor *d, ProtobufCMessage **ret,
-				struct err *e)
+int answer_read(const struct bus_msg *m, const ProtobufCMessageDescriptor *d,
+				ProtobufCMessage **ret, struct err *e)
 {
 	const char *type = bus_msg_header(m, "Content-Type");
 	if (blank(bus_msg_data(m), bus_msg_len(m)) && !answer_in_protobuf(m)) {

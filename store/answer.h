@@ -1,4 +1,5 @@
-/* Requests of api.* as records, and answers in the form that the request had: JSON, or protobuf where it says so. */
+/* Requests of api.* as records, and answers in the form that the request had: JSON, or protobuf
+ * where it says so. */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>

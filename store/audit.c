@@ -7,14 +7,14 @@
  * At every moment the message of a task that is not over is in a stream, and
  * whoever takes it from one has put it, or what became of it, into another
  * one before. So, of a row whose message was absent when we looked:
- *   - what became of it was in EVENTS by then. Once the store has committed everything up to EVENTS' last
- *     sequence of that moment, the row says so;
- *   - or it was handed to a router by events.act. Once the routers have acked all of that up to then, its new place
- *     has been recorded: a second drain, and the row says so.
- * A row that after both is still what it was has been told about by nobody, and nobody holds anything that could tell.
- * No clock is part of this; the grace in between is for people's operations (a purge that cancels what it has
- * deleted), and for nodes of other makers that ack before they report.
- * What could be told and still not be stored makes a row `unresolved`: counted, never touched (audit_judge).
+ *   - what became of it was in EVENTS by then. Once the store has committed everything up to
+ *EVENTS' last sequence of that moment, the row says so;
+ *   - or it was handed to a router by events.act. Once the routers have acked all of that up to
+ *then, its new place has been recorded: a second drain, and the row says so. A row that after both
+ *is still what it was has been told about by nobody, and nobody holds anything that could tell. No
+ *clock is part of this; the grace in between is for people's operations (a purge that cancels what
+ *it has deleted), and for nodes of other makers that ack before they report. What could be told and
+ *still not be stored makes a row `unresolved`: counted, never touched (audit_judge).
  *
  * It goes well: nothing is found, and a pass is a few requests a lane. It
  * fails: whatever is away ends the pass without a verdict.
@@ -37,10 +37,20 @@
 #define KEEP_MS 2000
 #define DRAIN_POLL_MS 250
 #define QUERY_TIMEOUT_MS 30000
-#define PATIENCE_MS 120000 /* beyond the grace: a store that lags so far behind has other sorrows */
+#define PATIENCE_MS 120000 /* beyond the grace: a store that lags so far behind has other sorrows \
+							*/
 #define LANES_TOLD 4000u
 
-enum step { STEP_IDLE, STEP_BEGIN, STEP_LOOK, STEP_DRAIN, STEP_GRACE, STEP_JUDGE, STEP_REPAIR, STEP_REPORT };
+enum step {
+	STEP_IDLE,
+	STEP_BEGIN,
+	STEP_LOOK,
+	STEP_DRAIN,
+	STEP_GRACE,
+	STEP_JUDGE,
+	STEP_REPAIR,
+	STEP_REPORT
+};
 
 struct audit {
 	struct bus *bus;
@@ -51,12 +61,12 @@ struct audit {
 	struct timeout timeout, keep;
 	struct audit_look look;
 	struct audit_repair repair;
-	bool repairing;  /* this pass does */
-	bool asked;      /* by an operator: that also says that this is the right broker */
-	bool stranger;   /* these rows are of another broker's messages */
+	bool repairing; /* this pass does */
+	bool asked;     /* by an operator: that also says that this is the right broker */
+	bool stranger;  /* these rows are of another broker's messages */
 	char broker[48], known_broker[48]; /* when TASKS was made, here and as the rows know it */
-	bool second;	 /* drain */
-	uint64_t barrier; /* EVENTS' last sequence, after the rows were looked at */
+	bool second;                       /* drain */
+	uint64_t barrier;                  /* EVENTS' last sequence, after the rows were looked at */
 	uint64_t store_waiting, act_waiting, tasks_waiting, watched, unresolved;
 	bool store_passed;
 	int64_t pass, begun_mono_ms, looked_mono_ms;
@@ -83,8 +93,8 @@ static void give_up(struct audit *a, const struct err *e)
 {
 	bool expected = e->code == ERR_UNREACHABLE || e->code == ERR_CLOSED ||
 					(e->code == ERR_NOT_FOUND && a->step == STEP_BEGIN);
-	log_at(expected ? LOG_DEBUG : LOG_WARN, "the audit's pass was broken off", LOG_S("error", e->text),
-		   LOG_S("next", "trying again"));
+	log_at(expected ? LOG_DEBUG : LOG_WARN, "the audit's pass was broken off",
+		   LOG_S("error", e->text), LOG_S("next", "trying again"));
 	if (a->step != STEP_BEGIN) {
 		metric_add(a->failures, 1);
 	}
@@ -191,7 +201,8 @@ static void on_looked(void *data, const struct err *e)
 	}
 	a->looked_mono_ms = clock_mono_ms();
 	a->watched = a->look.nsuspects;
-	a->second = a->look.nsuspects == 0; /* then there is nothing to be patient for: one drain tells the numbers */
+	a->second = a->look.nsuspects ==
+				0; /* then there is nothing to be patient for: one drain tells the numbers */
 	drain(a);
 }
 
@@ -213,7 +224,8 @@ static void on_tasks(void *data, const json_t *reply, int server_code, const str
 		if (!a->stranger) {
 			log_error("this is another broker than the one that the rows know; nothing is given up",
 					  LOG_S("tasks_made", a->broker), LOG_S("known", a->known_broker),
-					  LOG_S("remedy", "the right NATS_URL; or, if the old one is lost for good, millrace audit --repair"));
+					  LOG_S("remedy", "the right NATS_URL; or, if the old one is lost for good, "
+									  "millrace audit --repair"));
 		}
 		a->repairing = false;
 		a->stranger = true;
@@ -221,7 +233,8 @@ static void on_tasks(void *data, const json_t *reply, int server_code, const str
 		a->stranger = false;
 	}
 	/* Rows younger than a moment are on their way to be told about. */
-	if (audit_look_begin(&a->look, MIN_OF(a->config.grace_ns, 5 * NS_PER_S), on_looked, a, &why) < 0) {
+	if (audit_look_begin(&a->look, MIN_OF(a->config.grace_ns, 5 * NS_PER_S), on_looked, a, &why) <
+		0) {
 		give_up(a, &why);
 	}
 }
@@ -291,11 +304,13 @@ static void on_judged(void *data, const struct pg_rows *rows, size_t n, const st
 		told->report.unresolved += unresolved;
 		a->unresolved += unresolved;
 		if (unresolved) {
-			log_debug("a task has no message where it should be, and may have one elsewhere", LOG_S("task", id));
+			log_debug("a task has no message where it should be, and may have one elsewhere",
+					  LOG_S("task", id));
 			continue;
 		}
 		told->report.repaired += a->repairing;
-		/* The rows come in the order of the ids asked for, or not: look around from the last one. */
+		/* The rows come in the order of the ids asked for, or not: look around from the last one.
+		 */
 		for (size_t tries = 0; tries < k->nsuspects; tries++, at = (at + 1) % k->nsuspects) {
 			if (str_eq(k->suspects[at].id, id)) {
 				a->lost[a->nlost++] = k->suspects[at].id;
@@ -345,8 +360,9 @@ static struct metric *drift_of(const char *lane)
 {
 	char label[LANE_MAX + 16];
 	snprintf(label, sizeof(label), "lane=\"%s\"", lane);
-	return metric_gauge("millrace_audit_drift",
-						"Unfinished tasks of which no stream has a message, as the last audit found.", label);
+	return metric_gauge(
+		"millrace_audit_drift",
+		"Unfinished tasks of which no stream has a message, as the last audit found.", label);
 }
 
 /* Lanes with a difference first, then by name, as far as they are told. */
@@ -357,7 +373,8 @@ static size_t list_lanes(struct audit *a, Millrace__AuditLane **list)
 		for (size_t i = 0; i < a->look.nlanes && n < LANES_TOLD; i++) {
 			struct audit_lane *l = &a->look.lanes[i];
 			bool differs = l->report.missing > 0;
-			if (differs == (pass == 0) && (l->report.accepted > 0 || l->report.missing > 0 || l->open)) {
+			if (differs == (pass == 0) &&
+				(l->report.accepted > 0 || l->report.missing > 0 || l->open)) {
 				l->report.lane = l->name;
 				list[n++] = &l->report;
 			}
@@ -371,7 +388,8 @@ static void report(struct audit *a)
 	struct audit_look *k = &a->look;
 	Millrace__Audit r = MILLRACE__AUDIT__INIT;
 	Millrace__AuditLane total = MILLRACE__AUDIT_LANE__INIT;
-	CLEANUP(free_ptr) Millrace__AuditLane **list = xcalloc(k->nlanes + 1, sizeof(Millrace__AuditLane *));
+	CLEANUP(free_ptr)
+	Millrace__AuditLane **list = xcalloc(k->nlanes + 1, sizeof(Millrace__AuditLane *));
 	CLEANUP(buf_release) struct buf json = {0};
 	a->step = STEP_REPORT;
 	for (size_t i = 0; i < k->nlanes; i++) {
@@ -399,10 +417,10 @@ static void report(struct audit *a)
 	snprintf(pass, sizeof(pass), "%lld", (long long)a->pass);
 	snprintf(repaired, sizeof(repaired), "%llu", (unsigned long long)a->repair.repaired);
 	struct pg_param p[] = {PG_ARG(a->name), PG_ARG(pass), PG_ARG(repaired), PG_ARG(json.data),
-						 a->stranger ? (struct pg_param){0} : PG_ARG(a->broker)};
+						   a->stranger ? (struct pg_param){0} : PG_ARG(a->broker)};
 	struct err e;
-	if (pg_query(a->pg, "SELECT millrace.audit_end($1, $2::int8, $3::int8, $4::text, $5::text)", p, ARRAY_LEN(p), QUERY_TIMEOUT_MS,
-				 on_reported, a, &e) < 0) {
+	if (pg_query(a->pg, "SELECT millrace.audit_end($1, $2::int8, $3::int8, $4::text, $5::text)", p,
+				 ARRAY_LEN(p), QUERY_TIMEOUT_MS, on_reported, a, &e) < 0) {
 		give_up(a, &e);
 	}
 }
@@ -424,8 +442,8 @@ static void on_keep(struct timeout *t)
 	struct audit *a = container_of(t, struct audit, keep);
 	struct pg_param p[] = {PG_ARG(a->name), PG_ARG(HOLD)};
 	struct err e;
-	if (pg_query(a->pg, "SELECT millrace.audit_keep($1, $2::interval)", p, ARRAY_LEN(p), QUERY_TIMEOUT_MS, on_kept, a,
-				 &e) < 0) {
+	if (pg_query(a->pg, "SELECT millrace.audit_keep($1, $2::interval)", p, ARRAY_LEN(p),
+				 QUERY_TIMEOUT_MS, on_kept, a, &e) < 0) {
 		log_debug("the audit's turn was not kept", LOG_S("error", e.text));
 	}
 	timeout_start(t, KEEP_MS, on_keep);
@@ -440,7 +458,8 @@ static void on_begun(void *data, const struct pg_rows *rows, size_t n, const str
 		give_up(a, e);
 		return;
 	}
-	if (pg_nrows(rows[0]) == 0 || pg_null(rows[0], 0, 0)) { /* none is due, or another store is at it */
+	if (pg_nrows(rows[0]) == 0 ||
+		pg_null(rows[0], 0, 0)) { /* none is due, or another store is at it */
 		rest(a);
 		return;
 	}
@@ -466,10 +485,13 @@ static void begin(struct audit *a)
 		return;
 	}
 	a->step = STEP_BEGIN;
-	snprintf(every, sizeof(every), "%lld milliseconds", (long long)(a->config.interval_ns / NS_PER_MS));
+	snprintf(every, sizeof(every), "%lld milliseconds",
+			 (long long)(a->config.interval_ns / NS_PER_MS));
 	struct pg_param p[] = {PG_ARG(a->name), PG_ARG(every), PG_ARG(HOLD)};
-	if (pg_query(a->pg, "SELECT pass, repair, broker FROM millrace.audit_begin($1, $2::interval, $3::interval)", p,
-				 ARRAY_LEN(p), QUERY_TIMEOUT_MS, on_begun, a, &e) < 0) {
+	if (pg_query(
+			a->pg,
+			"SELECT pass, repair, broker FROM millrace.audit_begin($1, $2::interval, $3::interval)",
+			p, ARRAY_LEN(p), QUERY_TIMEOUT_MS, on_begun, a, &e) < 0) {
 		give_up(a, &e);
 	}
 }
@@ -498,7 +520,8 @@ static void on_tick(struct timeout *t)
 
 /* ---- owner's side ---- */
 
-int audit_open(struct bus *bus, struct pg *pg, const struct audit_config *c, struct audit **ret, struct err *e)
+int audit_open(struct bus *bus, struct pg *pg, const struct audit_config *c, struct audit **ret,
+			   struct err *e)
 {
 	struct audit *a = xcalloc(1, sizeof(*a));
 	uint8_t r[8];
@@ -506,17 +529,21 @@ int audit_open(struct bus *bus, struct pg *pg, const struct audit_config *c, str
 	if (getentropy(r, sizeof(r)) != 0) {
 		abort();
 	}
-	snprintf(a->name, sizeof(a->name), "%02x%02x%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3], r[4], r[5], r[6],
-			 r[7]);
+	snprintf(a->name, sizeof(a->name), "%02x%02x%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3],
+			 r[4], r[5], r[6], r[7]);
 	a->bus = a->look.bus = a->repair.bus = bus;
 	a->pg = a->look.pg = a->repair.pg = pg;
 	a->config = *c;
-	a->passes = metric_counter("millrace_audit_passes_total", "Audits that were finished by this store.", NULL);
-	a->failures = metric_counter("millrace_audit_failures_total",
-								 "Audits that were broken off: broker or database away, or far behind.", NULL);
-	a->seconds = metric_histogram("millrace_audit_seconds", "Time of an audit, its patience included.", NULL);
-	a->unresolved_gauge = metric_gauge(
-		"millrace_audit_unresolved", "Of the drift, tasks that may have a message elsewhere: never touched.", NULL);
+	a->passes = metric_counter("millrace_audit_passes_total",
+							   "Audits that were finished by this store.", NULL);
+	a->failures = metric_counter(
+		"millrace_audit_failures_total",
+		"Audits that were broken off: broker or database away, or far behind.", NULL);
+	a->seconds = metric_histogram("millrace_audit_seconds",
+								  "Time of an audit, its patience included.", NULL);
+	a->unresolved_gauge =
+		metric_gauge("millrace_audit_unresolved",
+					 "Of the drift, tasks that may have a message elsewhere: never touched.", NULL);
 	a->repaired = metric_counter("millrace_audit_repaired_total",
 								 "Tasks that were given up as acked without outcome.", NULL);
 	timeout_init(&a->timeout, bus_timeouts(bus));

@@ -1,6 +1,7 @@
 /*
- * The conservation audit: accepted = completed + dead + cancelled + queued + running + scheduled, and every one that is
- * not over lies in a stream. Any number of stores may run it; one at a time does.
+ * The conservation audit: accepted = completed + dead + cancelled + queued + running + scheduled,
+ * and every one that is not over lies in a stream. Any number of stores may run it; one at a time
+ * does.
  */
 #pragma once
 
@@ -13,6 +14,6 @@ struct audit_config {
 	int64_t grace_ns;
 	bool repair;
 };
-MUST_CHECK int audit_open(struct bus *bus, struct pg *pg, const struct audit_config *c, struct audit **ret,
-						  struct err *e);
+MUST_CHECK int audit_open(struct bus *bus, struct pg *pg, const struct audit_config *c,
+						  struct audit **ret, struct err *e);
 void audit_close(struct audit **a); /* after its pg is closed. NULL is fine. */

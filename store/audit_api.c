@@ -52,8 +52,8 @@ static void on_report(void *data, const struct pg_rows *rows, size_t n, const st
 		return;
 	}
 	const char *text = pg_get(rows[0], 0, 0, &len);
-	if (codec_from_json_text(&millrace__audit__descriptor, len > 0 ? text : "{}", len > 0 ? len : 2, CODEC_LENIENT,
-							 &record, &why) < 0) {
+	if (codec_from_json_text(&millrace__audit__descriptor, len > 0 ? text : "{}", len > 0 ? len : 2,
+							 CODEC_LENIENT, &record, &why) < 0) {
 		refuse(x, &why);
 		return;
 	}
@@ -70,8 +70,8 @@ static void on_get(void *data, struct service_request *r)
 	struct audit_api *api = data;
 	struct audit_question *x = open_question(api, r);
 	struct err e;
-	if (pg_query(api->pg, "SELECT report, pass, repaired FROM millrace.audit", NULL, 0, QUERY_TIMEOUT_MS, on_report, x,
-				 &e) < 0) {
+	if (pg_query(api->pg, "SELECT report, pass, repaired FROM millrace.audit", NULL, 0,
+				 QUERY_TIMEOUT_MS, on_report, x, &e) < 0) {
 		refuse(x, &e);
 	}
 }
@@ -99,7 +99,8 @@ static void on_run(void *data, struct service_request *r)
 	int rc = answer_read(service_message(r), &millrace__audit_run__descriptor, &record, &e);
 	if (rc == 0) {
 		struct pg_param p = PG_ARG(((Millrace__AuditRun *)record)->repair ? "t" : "f");
-		rc = pg_query(api->pg, "SELECT millrace.audit_want($1::bool)", &p, 1, QUERY_TIMEOUT_MS, on_wanted, x, &e);
+		rc = pg_query(api->pg, "SELECT millrace.audit_want($1::bool)", &p, 1, QUERY_TIMEOUT_MS,
+					  on_wanted, x, &e);
 	}
 	if (rc < 0) {
 		refuse(x, &e);

@@ -1,8 +1,8 @@
 /*
  * The audit's search. It stands alone because it is all about being cheap:
  *
- *	rows' lanes --> per lane: STREAM.INFO (its holes, if few) --> rows outside of what is there --> those in doubt,
- *	message by message --> and of all, those that are in DIRECT after all
+ *	rows' lanes --> per lane: STREAM.INFO (its holes, if few) --> rows outside of what is there -->
+ *those in doubt, message by message --> and of all, those that are in DIRECT after all
  *
  * A lane of a million waiting rows costs two requests and a look at three
  * ranges of an index; only where a stream has more holes than one answer
@@ -18,10 +18,10 @@
 #include "store/audit_stream.h"
 
 #define QUERY_TIMEOUT_MS 30000
-#define HOLES_MAX 20000u  /* of a stream, to be told in one answer */
-#define PAGE_MAX 2000u	  /* rows of one lane at a look */
-#define WALK_MAX 1000u	  /* where each costs a request */
-#define CHECKS_MAX 128u /* requests at a time */
+#define HOLES_MAX 20000u /* of a stream, to be told in one answer */
+#define PAGE_MAX 2000u   /* rows of one lane at a look */
+#define WALK_MAX 1000u   /* where each costs a request */
+#define CHECKS_MAX 128u  /* requests at a time */
 
 static void next_lane(struct audit_look *k);
 static void check_more(struct audit_look *k);
@@ -210,11 +210,17 @@ static void find_rows(struct audit_look *k, const struct audit_stream *s)
 	snprintf(at_most, sizeof(at_most), "%u", k->at_most);
 	struct pg_param p[] = {
 		l->name[0] != '\0' ? PG_ARG(l->name) : (struct pg_param){0},
-		PG_ARG(first), PG_ARG(last), pg_array_param(&holes),
-		PG_ARG(k->walk ? "t" : "f"), PG_ARG(after), PG_ARG(k->age), PG_ARG(at_most),
+		PG_ARG(first),
+		PG_ARG(last),
+		pg_array_param(&holes),
+		PG_ARG(k->walk ? "t" : "f"),
+		PG_ARG(after),
+		PG_ARG(k->age),
+		PG_ARG(at_most),
 	};
 	int rc = pg_query(k->pg,
-					  "SELECT id, epoch, lane_seq FROM millrace.audit_candidates($1::text, $2::int8, $3::int8, $4, "
+					  "SELECT id, epoch, lane_seq FROM millrace.audit_candidates($1::text, "
+					  "$2::int8, $3::int8, $4, "
 					  "$5::bool, $6::int8, $7::interval, $8::int4)",
 					  p, ARRAY_LEN(p), QUERY_TIMEOUT_MS, on_candidates, k, &e);
 	pg_array_release(&holes);
@@ -256,7 +262,8 @@ static int ask_stream(struct audit_look *k, bool with_holes, js_on_api on_reply,
 {
 	const char *lane = k->lanes[k->at].name;
 	char verb[LANE_MAX + 32];
-	snprintf(verb, sizeof(verb), lane[0] != '\0' ? "STREAM.INFO.LANE_%s" : "STREAM.INFO.DELAYED", lane);
+	snprintf(verb, sizeof(verb), lane[0] != '\0' ? "STREAM.INFO.LANE_%s" : "STREAM.INFO.DELAYED",
+			 lane);
 	json_t *body = with_holes ? json_pack("{s:b}", "deleted_details", 1) : NULL;
 	int rc = js_api(k->bus, verb, body, on_reply, k, e);
 	json_decref(body);
@@ -330,8 +337,8 @@ static int check_one(struct audit_look *k, size_t i, struct err *e)
 	if (k->in_direct) {
 		snprintf(verb, sizeof(verb), "STREAM.MSG.GET.DIRECT");
 	} else {
-		snprintf(verb, sizeof(verb), lane[0] != '\0' ? "STREAM.MSG.GET.LANE_%s" : "STREAM.MSG.GET.DELAYED",
-				 lane);
+		snprintf(verb, sizeof(verb),
+				 lane[0] != '\0' ? "STREAM.MSG.GET.LANE_%s" : "STREAM.MSG.GET.DELAYED", lane);
 	}
 	json_t *body = json_pack("{s:I}", "seq", (json_int_t)s->seq);
 	int rc = js_api(k->bus, verb, body, on_message, s, e);
@@ -380,7 +387,8 @@ int audit_look_begin(struct audit_look *k, int64_t age_ns,
 {
 	static const struct pg_statement both[] = {
 		{"SELECT * FROM millrace.audit_lanes()", NULL, 0},
-		{"SELECT lane, state, sum(n)::int8 FROM millrace.task_counts GROUP BY lane, state ORDER BY lane, state",
+		{"SELECT lane, state, sum(n)::int8 FROM millrace.task_counts GROUP BY lane, state ORDER BY "
+		 "lane, state",
 		 NULL, 0},
 	};
 	if (!bus_is_up(k->bus)) {

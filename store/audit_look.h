@@ -42,7 +42,7 @@ struct audit_look {
 	bool complete; /* false: there are more than one look takes */
 	uint64_t delayed_messages, direct_messages;
 	/* private: */
-	size_t at;       /* the lane that is looked at */
+	size_t at;                  /* the lane that is looked at */
 	struct audit_stream stream; /* as it told */
 	unsigned at_most;           /* rows that were asked for */
 	bool walk;
@@ -56,8 +56,8 @@ struct audit_look {
 };
 
 /*
- * Begins one; on_looked comes once, with NULL, or with why it could not be done. The cursors of the look before are
- * kept in look. False: it can't be begun (database or broker away).
+ * Begins one; on_looked comes once, with NULL, or with why it could not be done. The cursors of the
+ * look before are kept in look. False: it can't be begun (database or broker away).
  */
 MUST_CHECK int audit_look_begin(struct audit_look *look, int64_t age_ns,
 								void (*on_looked)(void *data, const struct err *e), void *data,

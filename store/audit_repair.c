@@ -28,11 +28,25 @@
 #define PUBLISH_DEADLINE_MS 10000
 #define HEADERS_MAX 256u
 
-enum column { C_ID, C_TYPE, C_LANE, C_NODE, C_STATE, C_ATTEMPT, C_EPOCH, C_SUBMITTED, C_TASKS_SEQ, C_LANE_SEQ, C_HEADERS, C_BODY, C_BODY_BYTES };
+enum column {
+	C_ID,
+	C_TYPE,
+	C_LANE,
+	C_NODE,
+	C_STATE,
+	C_ATTEMPT,
+	C_EPOCH,
+	C_SUBMITTED,
+	C_TASKS_SEQ,
+	C_LANE_SEQ,
+	C_HEADERS,
+	C_BODY,
+	C_BODY_BYTES
+};
 
-static const char sql[] =
-	"SELECT id, type, lane, node, state, attempt, epoch, submitted_at, tasks_seq, lane_seq, headers, body, "
-	"body_bytes FROM millrace.tasks WHERE id = ANY($1) AND state < 4";
+static const char sql[] = "SELECT id, type, lane, node, state, attempt, epoch, submitted_at, "
+						  "tasks_seq, lane_seq, headers, body, "
+						  "body_bytes FROM millrace.tasks WHERE id = ANY($1) AND state < 4";
 
 static void next_page(struct audit_repair *r);
 
@@ -70,7 +84,8 @@ static void describe(struct pg_rows rows, size_t i, char *out, size_t size)
 {
 	int64_t seq = pg_get_int(rows, i, C_LANE_SEQ);
 	bool delayed = pg_get_int(rows, i, C_STATE) == MILLRACE__STATE__STATE_SCHEDULED;
-	snprintf(out, size, "acked without outcome: its message (%s%s, sequence %" PRId64
+	snprintf(out, size,
+			 "acked without outcome: its message (%s%s, sequence %" PRId64
 			 ") is gone, taken or deleted by a stranger, and nobody told how it ended",
 			 delayed ? "DELAYED" : "LANE_", delayed ? "" : pg_get(rows, i, C_LANE, NULL), seq);
 }
@@ -106,7 +121,8 @@ static void send_whole(struct audit_repair *r, struct pg_rows rows, size_t i, co
 	snprintf(attempt, sizeof(attempt), "%" PRId64, pg_get_int(rows, i, C_ATTEMPT));
 	snprintf(router_epoch, sizeof(router_epoch), "%" PRIu64, epoch >> 32);
 	snprintf(sequence, sizeof(sequence), "%" PRId64, seq);
-	snprintf(msg_id, sizeof(msg_id), "%s/%s/%" PRIu64 "/act", pg_get(rows, i, C_ID, NULL), attempt, epoch);
+	snprintf(msg_id, sizeof(msg_id), "%s/%s/%" PRIu64 "/act", pg_get(rows, i, C_ID, NULL), attempt,
+			 epoch);
 	time_format(submitted, at);
 	time_format(clock_wall_ns(), now);
 	h[n++] = (struct bus_header){H_MSG_ID, msg_id};
@@ -126,7 +142,10 @@ static void send_whole(struct audit_repair *r, struct pg_rows rows, size_t i, co
 	if (node[0] != '\0') {
 		h[n++] = (struct bus_header){H_OUTCOME_NODE, node};
 	}
-	publish(r, &(struct bus_out){.subject = "events.act", .data = body, .len = body_len, .headers = h, .nheaders = n});
+	publish(
+		r,
+		&(struct bus_out){
+			.subject = "events.act", .data = body, .len = body_len, .headers = h, .nheaders = n});
 	json_decref(object);
 }
 
@@ -150,16 +169,16 @@ static void send_end(struct audit_repair *r, struct pg_rows rows, size_t i, cons
 	o.submitted_at = pg_get_time(rows, i, C_SUBMITTED);
 	o.finished_at = clock_wall_ns();
 	o.error = (char *)(uintptr_t)error;
-	o.reason = (char *)(uintptr_t)"lost";
+	o.reason = (char *)(uintptr_t) "lost";
 	all.n_outcomes = 1;
 	all.outcomes = &one;
 	codec_pack(&all.base, &packed);
 	struct bus_header h[] = {{H_MSG_ID, msg_id}, {H_CONTENT_TYPE, CONTENT_PROTOBUF}};
 	publish(r, &(struct bus_out){.subject = "events.done",
-							  .data = packed.data,
-							  .len = packed.len,
-							  .headers = h,
-							  .nheaders = ARRAY_LEN(h)});
+								 .data = packed.data,
+								 .len = packed.len,
+								 .headers = h,
+								 .nheaders = ARRAY_LEN(h)});
 }
 
 /* ---- pages ---- */
@@ -176,7 +195,8 @@ static void on_rows(void *data, const struct pg_rows *rows, size_t n, const stru
 	for (size_t i = 0; i < pg_nrows(rows[0]); i++) {
 		char error[LANE_MAX + 200];
 		describe(rows[0], i, error, sizeof(error));
-		log_warn("a task has no message any more, given up", LOG_S("task", pg_get(rows[0], i, C_ID, NULL)),
+		log_warn("a task has no message any more, given up",
+				 LOG_S("task", pg_get(rows[0], i, C_ID, NULL)),
 				 LOG_S("lane", pg_get(rows[0], i, C_LANE, NULL)), LOG_S("error", error));
 		bool whole = !pg_null(rows[0], i, C_BODY) && !pg_null(rows[0], i, C_LANE) &&
 					 !pg_null(rows[0], i, C_BODY_BYTES);
@@ -209,7 +229,8 @@ static void next_page(struct audit_repair *r)
 }
 
 int audit_repair_begin(struct audit_repair *r, const char **ids, size_t n,
-					   void (*on_repaired)(void *data, const struct err *e), void *data, struct err *e)
+					   void (*on_repaired)(void *data, const struct err *e), void *data,
+					   struct err *e)
 {
 	(void)e;
 	r->ids = ids;

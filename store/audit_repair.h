@@ -18,8 +18,9 @@ struct audit_repair {
 };
 
 /*
- * ids: borrowed until on_repaired, which comes once; e says why not all of them were (the next pass finds the others
- * again). r->repaired: how many.
+ * ids: borrowed until on_repaired, which comes once; e says why not all of them were (the next pass
+ * finds the others again). r->repaired: how many.
  */
 MUST_CHECK int audit_repair_begin(struct audit_repair *r, const char **ids, size_t n,
-								  void (*on_repaired)(void *data, const struct err *e), void *data, struct err *e);
+								  void (*on_repaired)(void *data, const struct err *e), void *data,
+								  struct err *e);

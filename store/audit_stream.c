@@ -39,7 +39,8 @@ enum audit_place audit_stream_has(const struct audit_stream *s, uint64_t seq)
 	if (s->gone || (s->first_seq > 0 && seq < s->first_seq)) {
 		return AUDIT_ABSENT;
 	}
-	/* Nothing in it: what was recorded up to its last message is gone; what is later may have come since. */
+	/* Nothing in it: what was recorded up to its last message is gone; what is later may have come
+	 * since. */
 	return s->messages == 0 && seq <= s->last_seq ? AUDIT_ABSENT : AUDIT_THERE_PERHAPS;
 }
 

@@ -31,7 +31,8 @@ int lock_value_read(const void *data, size_t len, struct lock_value *ret, struct
 	const char *owner = json_string_value(json_object_get(j, "owner"));
 	json_int_t ttl_ms = json_integer_value(json_object_get(j, "ttl_ms"));
 	json_int_t token = json_integer_value(json_object_get(j, "token"));
-	bool ok = owner != NULL && strlen(owner) <= LOCK_OWNER_MAX && ttl_ms > 0 && ttl_ms <= LOCK_TTL_MAX_MS && token >= 0;
+	bool ok = owner != NULL && strlen(owner) <= LOCK_OWNER_MAX && ttl_ms > 0 &&
+			  ttl_ms <= LOCK_TTL_MAX_MS && token >= 0;
 	if (ok) {
 		*ret = (struct lock_value){.token = (uint64_t)token, .ttl_ms = ttl_ms};
 		snprintf(ret->owner, sizeof(ret->owner), "%s", owner);
@@ -43,7 +44,8 @@ int lock_value_read(const void *data, size_t len, struct lock_value *ret, struct
 int lock_name_check(const char *name, struct err *e)
 {
 	size_t len = strlen(name);
-	bool ok = len > 0 && len <= LOCK_NAME_MAX && strchr("./", name[0]) == NULL && strchr("./", name[len - 1]) == NULL;
+	bool ok = len > 0 && len <= LOCK_NAME_MAX && strchr("./", name[0]) == NULL &&
+			  strchr("./", name[len - 1]) == NULL;
 	for (size_t i = 0; ok && i < len; i++) {
 		bool plain = (name[i] >= 'a' && name[i] <= 'z') || (name[i] >= 'A' && name[i] <= 'Z') ||
 					 (name[i] >= '0' && name[i] <= '9') || name[i] == '_' || name[i] == '-';
@@ -51,8 +53,9 @@ int lock_name_check(const char *name, struct err *e)
 	}
 	return ok ? 0
 			  : err_set(e, ERR_INVALID,
-						"name: \"%.60s\" is none; 1 to %d letters, digits, _ and -, with single . and / inside", name,
-						LOCK_NAME_MAX);
+						"name: \"%.60s\" is none; 1 to %d letters, digits, _ and -, with single . "
+						"and / inside",
+						name, LOCK_NAME_MAX);
 }
 
 int lock_owner_check(const char *owner, struct err *e)
@@ -63,15 +66,17 @@ int lock_owner_check(const char *owner, struct err *e)
 		ok = ok && (unsigned char)owner[i] >= 0x20 && (unsigned char)owner[i] < 0x7f;
 	}
 	return ok ? 0
-			  : err_set(e, ERR_INVALID, "owner: say who asks, in 1 to %d printable characters; nobody else may say the same",
+			  : err_set(e, ERR_INVALID,
+						"owner: say who asks, in 1 to %d printable characters; nobody else may say "
+						"the same",
 						LOCK_OWNER_MAX);
 }
 
 int lock_ttl_check(int64_t ttl_ms, int64_t otherwise_ms, int64_t *ret_ms, struct err *e)
 {
 	if (ttl_ms != 0 && (ttl_ms < LOCK_TTL_MIN_MS || ttl_ms > LOCK_TTL_MAX_MS)) {
-		return err_set(e, ERR_INVALID, "ttl_ms: from %d to %d; who works for longer renews", LOCK_TTL_MIN_MS,
-					   LOCK_TTL_MAX_MS);
+		return err_set(e, ERR_INVALID, "ttl_ms: from %d to %d; who works for longer renews",
+					   LOCK_TTL_MIN_MS, LOCK_TTL_MAX_MS);
 	}
 	*ret_ms = ttl_ms != 0 ? ttl_ms : otherwise_ms;
 	return 0;

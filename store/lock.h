@@ -31,14 +31,15 @@ MUST_CHECK int lock_ttl_check(int64_t ttl_ms, int64_t otherwise_ms, int64_t *ret
 
 /* What is known of the key when somebody asks for the lock. */
 struct lock_view {
-	bool held;				/* an entry that is a lock, not a deletion */
-	uint64_t revision;		/* of the key's last word; 0: there is none */
-	int64_t seen_mono_ms;	/* when this process saw that revision first */
+	bool held;            /* an entry that is a lock, not a deletion */
+	uint64_t revision;    /* of the key's last word; 0: there is none */
+	int64_t seen_mono_ms; /* when this process saw that revision first */
 	struct lock_value value;
 };
 /* The token of a holding: what its first put got. */
 uint64_t lock_token(const struct lock_view *v);
-/* Until it is anybody's; 0: it is. Judged by how long ago the last word was seen, on a clock that only goes on. */
+/* Until it is anybody's; 0: it is. Judged by how long ago the last word was seen, on a clock that
+ * only goes on. */
 int64_t lock_left_ms(const struct lock_view *v, int64_t now_mono_ms);
 
 enum lock_verdict { LOCK_TAKE, LOCK_AGAIN, LOCK_BUSY };

@@ -2,8 +2,8 @@
  * Locks for whoever asks. It stands alone between the decisions (lock.h) and
  * the bucket:
  *
- *	acquire, renew, release:  the key's last word --> verdict --> put or delete, where that is still the last word
- *	                              ^                                   | somebody was faster
+ *	acquire, renew, release:  the key's last word --> verdict --> put or delete, where that is still
+ *the last word ^                                   | somebody was faster
  *	                              +-----------------------------------+ (a few times)
  *
  * The token is the revision of a holding's first put: revisions of a bucket
@@ -140,7 +140,8 @@ static const char *name_of(const struct lock_question *x)
 	return x->key + strlen(PREFIX);
 }
 
-static void describe(const char *name, const struct lock_value *v, uint64_t token, int64_t left_ms, Millrace__Lock *ret)
+static void describe(const char *name, const struct lock_value *v, uint64_t token, int64_t left_ms,
+					 Millrace__Lock *ret)
 {
 	millrace__lock__init(ret);
 	ret->name = (char *)(uintptr_t)name; /* packed only */
@@ -165,7 +166,8 @@ static void on_put(void *data, uint64_t revision, const struct err *e)
 	if (x->wish == RELEASE) {
 		describe(name_of(x), &x->put, x->token, 0, &l);
 	} else {
-		describe(name_of(x), &x->put, x->put.token != 0 ? x->put.token : revision, x->put.ttl_ms, &l);
+		describe(name_of(x), &x->put, x->put.token != 0 ? x->put.token : revision, x->put.ttl_ms,
+				 &l);
 	}
 	answer_record(x->request, x->protobuf, &l.base);
 	close_question(x);
@@ -176,7 +178,8 @@ static void put(struct lock_question *x, const struct lock_view *v)
 	CLEANUP(buf_release) struct buf value = {0};
 	struct err e;
 	lock_value_write(&x->put, &value);
-	if (kv_put(x->api->bus, BUCKET, x->key, value.data, value.len, v->revision, on_put, x, &e) < 0) {
+	if (kv_put(x->api->bus, BUCKET, x->key, value.data, value.len, v->revision, on_put, x, &e) <
+		0) {
 		refuse(x, &e);
 	}
 }
@@ -187,7 +190,8 @@ static void acquire(struct lock_question *x, const struct lock_view *v)
 	enum lock_verdict verdict = lock_judge(v, x->owner, now_ms);
 	switch (verdict) {
 	case LOCK_BUSY:
-		service_fail(x->request, 409, "lock %s: %s has it, for %" PRId64 " ms yet unless it is renewed", name_of(x),
+		service_fail(x->request, 409,
+					 "lock %s: %s has it, for %" PRId64 " ms yet unless it is renewed", name_of(x),
 					 v->value.owner, lock_left_ms(v, now_ms));
 		close_question(x);
 		return;
@@ -211,7 +215,8 @@ static void go_on(struct lock_question *x, const struct lock_view *v)
 		return;
 	}
 	if (lock_token(v) != x->token) {
-		service_fail(x->request, 409, "lock %s: token %" PRIu64 " is of a former holding, %s has it with %" PRIu64,
+		service_fail(x->request, 409,
+					 "lock %s: token %" PRIu64 " is of a former holding, %s has it with %" PRIu64,
 					 name_of(x), x->token, v->value.owner, lock_token(v));
 		close_question(x);
 		return;
@@ -253,8 +258,8 @@ static void look(struct lock_question *x)
 }
 
 /* record's fields are what the three requests have in common; checks them and begins. */
-static void begin(struct lock_api *api, struct service_request *r, const struct lock_question *proto, const char *name,
-				  int64_t ttl_ms)
+static void begin(struct lock_api *api, struct service_request *r,
+				  const struct lock_question *proto, const char *name, int64_t ttl_ms)
 {
 	struct lock_question *x = xcalloc(1, sizeof(*x));
 	struct err e;

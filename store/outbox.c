@@ -33,11 +33,24 @@
 #define HOLD "10 seconds" /* far below TASKS' duplicate_window */
 #define PUBLISH_DEADLINE_MS 5000
 #define QUERY_TIMEOUT_MS 30000
-#define BUSY_POLL_MS 20	/* for a while after the last row was found */
+#define BUSY_POLL_MS 20 /* for a while after the last row was found */
 #define BUSY_MS 500
 #define PAUSE_MAX_MS 5000
 
-enum column { C_SEQ, C_ID, C_TYPE, C_BODY, C_BYTES, C_PRIORITY, C_REQUIRES, C_PROJECT, C_RUN_AT, C_HEADERS, C_CREATED, C_KNOWN };
+enum column {
+	C_SEQ,
+	C_ID,
+	C_TYPE,
+	C_BODY,
+	C_BYTES,
+	C_PRIORITY,
+	C_REQUIRES,
+	C_PROJECT,
+	C_RUN_AT,
+	C_HEADERS,
+	C_CREATED,
+	C_KNOWN
+};
 
 struct outbox {
 	struct bus *bus;
@@ -45,12 +58,13 @@ struct outbox {
 	struct outbox_config config;
 	char name[24]; /* this store's, for its claims */
 	struct timeout timeout;
-	struct pg_array done, refused, errors, given_back; /* what the next transaction says of the last rows */
+	struct pg_array done, refused, errors,
+		given_back; /* what the next transaction says of the last rows */
 	size_t ndone, nrefused, ngiven;
 	struct outgoing *batch; /* of the last claim */
-	size_t publishing;	  /* of it, PubAcks that are awaited */
+	size_t publishing;      /* of it, PubAcks that are awaited */
 	bool asking, claiming, again, closing;
-	int64_t pause_ms;	 /* after a refusal; 0: none */
+	int64_t pause_ms;      /* after a refusal; 0: none */
 	int64_t found_mono_ms; /* rows, the last time */
 	void (*on_drained)(void *data);
 	void *drained_data;
@@ -344,7 +358,8 @@ static void on_backend(void *data, const struct pg_rows *rows, size_t n, const s
 void outbox_database_up(struct outbox *o)
 {
 	struct err e;
-	if (pg_query(o->pg, "SELECT pg_backend_pid()", NULL, 0, QUERY_TIMEOUT_MS, on_backend, o, &e) < 0) {
+	if (pg_query(o->pg, "SELECT pg_backend_pid()", NULL, 0, QUERY_TIMEOUT_MS, on_backend, o, &e) <
+		0) {
 		log_debug("the outbox can't listen, it polls", LOG_S("error", e.text));
 	}
 	turn(o);

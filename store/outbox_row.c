@@ -53,8 +53,12 @@ static bool value_ok(const char *s)
 static const struct {
 	const char *header, *column;
 } columns[] = {
-	{H_TASK_ID, "id"},	   {H_MSG_ID, "id"},	   {H_TASK_PRIORITY, "priority"}, {H_TASK_REQUIRES, "requires"},
-	{H_TASK_AT, "run_at"}, {H_TASK_PROJECT, "project"},
+	{H_TASK_ID, "id"},
+	{H_MSG_ID, "id"},
+	{H_TASK_PRIORITY, "priority"},
+	{H_TASK_REQUIRES, "requires"},
+	{H_TASK_AT, "run_at"},
+	{H_TASK_PROJECT, "project"},
 };
 
 /* A header that has a column goes there, or two would speak for one fact. */
@@ -97,10 +101,10 @@ static int add_headers(struct outbox_message *m, const struct outbox_row *row, s
 	if (row->headers_len == 0) {
 		return 0;
 	}
-	m->parsed =
-		json_loadb(row->headers, row->headers_len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &at);
+	m->parsed = json_loadb(row->headers, row->headers_len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &at);
 	if (!json_is_object(m->parsed)) {
-		return err_set(e, ERR_INVALID, "headers: an object is expected: {\"Task-Timeout\": \"30s\"}");
+		return err_set(e, ERR_INVALID,
+					   "headers: an object is expected: {\"Task-Timeout\": \"30s\"}");
 	}
 	const char *name;
 	json_t *value;

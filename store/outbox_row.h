@@ -28,12 +28,13 @@ struct outbox_message {
 	struct bus_header headers[OUTBOX_HEADERS_MAX];
 	size_t nheaders;
 	char at[32];
-	json_t *parsed;                   /* what header names and values point into */
+	json_t *parsed;                  /* what header names and values point into */
 	char *texts[OUTBOX_HEADERS_MAX]; /* of numbers and booleans */
 	size_t ntexts;
 };
 
-/* ERR_INVALID names the column at fault and what would be right. Release ret in either case. Points into row. */
+/* ERR_INVALID names the column at fault and what would be right. Release ret in either case. Points
+ * into row. */
 MUST_CHECK int outbox_row_message(const struct outbox_row *row, struct outbox_message *ret,
 								  struct err *e);
 void outbox_message_release(struct outbox_message *m);

@@ -72,7 +72,8 @@ static struct state_question *open_question(struct state_api *api, struct servic
 {
 	struct state_question *x = xcalloc(1, sizeof(*x));
 	struct err e;
-	*x = (struct state_question){.api = api, .request = r, .protobuf = answer_in_protobuf(service_message(r))};
+	*x = (struct state_question){
+		.api = api, .request = r, .protobuf = answer_in_protobuf(service_message(r))};
 	timeout_init(&x->timeout, bus_timeouts(api->bus));
 	DL_APPEND(api->open, x);
 	if (answer_read(service_message(r), d, &x->record, &e) < 0) {
@@ -87,7 +88,8 @@ static int check_key(const char *key, struct err *e)
 	if (key[0] == '\0') {
 		return err_set(e, ERR_INVALID, "key: which one?");
 	}
-	return strlen(key) <= KEY_MAX ? 0 : err_set(e, ERR_INVALID, "key: at most %u characters", KEY_MAX);
+	return strlen(key) <= KEY_MAX ? 0
+								  : err_set(e, ERR_INVALID, "key: at most %u characters", KEY_MAX);
 }
 
 /* ---- api.state.get ---- */
@@ -145,8 +147,9 @@ static void on_get(void *data, struct service_request *r)
 
 static const char *key_of(const struct state_question *x)
 {
-	return x->record->descriptor == &millrace__state_set__descriptor ? ((Millrace__StateSet *)x->record)->key
-																	   : ((Millrace__StateDelete *)x->record)->key;
+	return x->record->descriptor == &millrace__state_set__descriptor
+			   ? ((Millrace__StateSet *)x->record)->key
+			   : ((Millrace__StateDelete *)x->record)->key;
 }
 
 /* The put has lost; what is there now? */
@@ -154,7 +157,8 @@ static void on_conflict(void *data, const struct kv_entry *entry, const struct e
 {
 	struct state_question *x = data;
 	if (entry != NULL && !entry->deleted) {
-		service_fail(x->request, 409, "key %s: it is at version %" PRIu64 " by now", key_of(x), entry->revision);
+		service_fail(x->request, 409, "key %s: it is at version %" PRIu64 " by now", key_of(x),
+					 entry->revision);
 	} else if (entry != NULL || e->code == ERR_NOT_FOUND) {
 		service_fail(x->request, 409, "key %s: it is not there", key_of(x));
 	} else {
@@ -184,7 +188,8 @@ static void put(struct state_question *x, uint64_t expect)
 {
 	const Millrace__StateSet *s = (const Millrace__StateSet *)x->record;
 	struct err e;
-	if (kv_put(x->api->bus, BUCKET, s->key, s->value.data, s->value.len, expect, on_put, x, &e) < 0) {
+	if (kv_put(x->api->bus, BUCKET, s->key, s->value.data, s->value.len, expect, on_put, x, &e) <
+		0) {
 		refuse(x, &e);
 	}
 }
@@ -291,8 +296,8 @@ static void on_page(void *data, const struct pg_rows *rows, size_t n, const stru
 	page.n_entries = MIN_OF(found, (size_t)x->limit);
 	for (;;) { /* what does not fit comes with the next page */
 		bool more = page.n_entries < found;
-		page.next_cursor =
-			more ? page.entries[page.n_entries - 1]->key : (char *)(uintptr_t)protobuf_c_empty_string;
+		page.next_cursor = more ? page.entries[page.n_entries - 1]->key
+								: (char *)(uintptr_t)protobuf_c_empty_string;
 		answer_encode(x->protobuf, &page.base, &out);
 		if (out.len <= room(x) || page.n_entries == 0) {
 			break;
@@ -317,10 +322,13 @@ static void read_page(struct state_question *x)
 	char limit[16];
 	struct err e;
 	snprintf(limit, sizeof(limit), "%u", x->limit + 1);
-	struct pg_param p[] = {PG_ARG(l->prefix), PG_ARG(l->cursor), PG_ARG(l->with_value ? "t" : "f"), PG_ARG(limit)};
+	struct pg_param p[] = {PG_ARG(l->prefix), PG_ARG(l->cursor), PG_ARG(l->with_value ? "t" : "f"),
+						   PG_ARG(limit)};
 	if (pg_query(x->api->pg,
-				 "SELECT key, version, updated_at, CASE WHEN $3::bool THEN value END FROM millrace.state_entries "
-				 "WHERE NOT deleted AND key > $2::text AND key >= $1::text AND starts_with(key, $1::text) "
+				 "SELECT key, version, updated_at, CASE WHEN $3::bool THEN value END FROM "
+				 "millrace.state_entries "
+				 "WHERE NOT deleted AND key > $2::text AND key >= $1::text AND starts_with(key, "
+				 "$1::text) "
 				 "ORDER BY key LIMIT $4::int4",
 				 p, ARRAY_LEN(p), QUERY_TIMEOUT_MS, on_page, x, &e) < 0) {
 		refuse(x, &e);
@@ -338,7 +346,8 @@ static void on_consumer(void *data, const json_t *reply, int server_code, const 
 {
 	struct state_question *x = data;
 	(void)server_code;
-	if (e != NULL || audit_consumer_passed(reply, UINT64_MAX, NULL) || clock_mono_ms() > x->until_mono_ms) {
+	if (e != NULL || audit_consumer_passed(reply, UINT64_MAX, NULL) ||
+		clock_mono_ms() > x->until_mono_ms) {
 		read_page(x); /* rather what is known than nothing */
 	} else {
 		timeout_start(&x->timeout, CATCH_UP_POLL_MS, on_poll);

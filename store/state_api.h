@@ -1,4 +1,5 @@
-/* api.state.get|set|delete|list: shared state, compare-and-set on a version. The bucket `state` holds it. */
+/* api.state.get|set|delete|list: shared state, compare-and-set on a version. The bucket `state`
+ * holds it. */
 #pragma once
 
 #include "common/pg.h"

@@ -98,14 +98,15 @@ static void on_written(void *data, const struct pg_rows *rows, size_t n, const s
 
 static void write_batch(struct state_mirror *m)
 {
-	struct pg_param p[] = {pg_array_param(&m->keys), pg_array_param(&m->values), pg_array_param(&m->versions),
-						   pg_array_param(&m->gone), pg_array_param(&m->times)};
+	struct pg_param p[] = {pg_array_param(&m->keys), pg_array_param(&m->values),
+						   pg_array_param(&m->versions), pg_array_param(&m->gone),
+						   pg_array_param(&m->times)};
 	struct err e;
 	if (m->writing) {
 		return;
 	}
-	if (pg_query(m->pg, "SELECT millrace.put_state($1, $2, $3, $4, $5)", p, ARRAY_LEN(p), WRITE_TIMEOUT_MS, on_written,
-				 m, &e) < 0) {
+	if (pg_query(m->pg, "SELECT millrace.put_state($1, $2, $3, $4, $5)", p, ARRAY_LEN(p),
+				 WRITE_TIMEOUT_MS, on_written, m, &e) < 0) {
 		later(m);
 		return;
 	}
@@ -175,8 +176,8 @@ int state_mirror_open(struct bus *bus, struct pg *pg, struct state_mirror **ret,
 		free(m);
 		return err_wrap(e, "follow the shared state");
 	}
-	m->changes = metric_counter("millrace_store_state_changes_total", "Changes of shared state that were committed.",
-								NULL);
+	m->changes = metric_counter("millrace_store_state_changes_total",
+								"Changes of shared state that were committed.", NULL);
 	timeout_init(&m->timeout, bus_timeouts(bus));
 	later(m);
 	*ret = m;
