@@ -37,8 +37,9 @@
 #define KEEP_MS 2000
 #define DRAIN_POLL_MS 250
 #define QUERY_TIMEOUT_MS 30000
-#define PATIENCE_MS 120000 /* beyond the grace: a store that lags so far behind has other sorrows \
-							*/
+#define PATIENCE_MS                                                               \
+	120000 /* beyond the grace: a store that lags so far behind has other sorrows \
+			*/
 #define LANES_TOLD 4000u
 
 enum step {
@@ -416,8 +417,9 @@ static void report(struct audit *a)
 	char pass[24], repaired[24];
 	snprintf(pass, sizeof(pass), "%lld", (long long)a->pass);
 	snprintf(repaired, sizeof(repaired), "%llu", (unsigned long long)a->repair.repaired);
+	struct pg_param broker = PG_ARG(a->stranger ? NULL : a->broker);
 	struct pg_param p[] = {PG_ARG(a->name), PG_ARG(pass), PG_ARG(repaired), PG_ARG(json.data),
-						   a->stranger ? (struct pg_param){0} : PG_ARG(a->broker)};
+						   broker};
 	struct err e;
 	if (pg_query(a->pg, "SELECT millrace.audit_end($1, $2::int8, $3::int8, $4::text, $5::text)", p,
 				 ARRAY_LEN(p), QUERY_TIMEOUT_MS, on_reported, a, &e) < 0) {
