@@ -482,7 +482,7 @@ static void begin(struct audit *a)
 {
 	char every[40];
 	struct err e;
-	if (!pg_is_up(a->pg) || !bus_is_up(a->bus)) {
+	if (!pg_is_up(a->pg) || !ingest_ready(a->config.ingest) || !bus_is_up(a->bus)) {
 		rest(a);
 		return;
 	}

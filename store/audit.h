@@ -7,12 +7,14 @@
 
 #include "common/bus.h"
 #include "common/pg.h"
+#include "store/ingest.h"
 
 struct audit;
 struct audit_config {
 	int64_t interval_ns;
 	int64_t grace_ns;
 	bool repair;
+	const struct ingest *ingest; /* borrowed: knows whether the schema is there */
 };
 MUST_CHECK int audit_open(struct bus *bus, struct pg *pg, const struct audit_config *c,
 						  struct audit **ret, struct err *e);

@@ -280,7 +280,8 @@ static void turn(struct outbox *o)
 		o->again = true;
 		return;
 	}
-	if (!pg_is_up(o->pg) || (!bus_is_up(o->bus) && !unsaid(o)) || (o->draining && !unsaid(o))) {
+	if (!pg_is_up(o->pg) || !ingest_ready(o->config.ingest) || (!bus_is_up(o->bus) && !unsaid(o)) ||
+		(o->draining && !unsaid(o))) {
 		wait_ms(o, 1000);
 		check_drained(o);
 		return;

@@ -6,12 +6,14 @@
 
 #include "common/bus.h"
 #include "common/pg.h"
+#include "store/ingest.h"
 
 struct outbox;
 struct outbox_config {
 	int64_t batch_rows;
-	int64_t batch_bytes; /* of bodies; a row alone may be larger */
-	int64_t poll_ms;     /* when nobody notifies */
+	int64_t batch_bytes;         /* of bodies; a row alone may be larger */
+	int64_t poll_ms;             /* when nobody notifies */
+	const struct ingest *ingest; /* borrowed: knows whether the schema is there */
 };
 /* pg is its own connection: it listens there, if it is a direct one. */
 MUST_CHECK int outbox_open(struct bus *bus, struct pg *pg, const struct outbox_config *c,

@@ -26,6 +26,7 @@
 struct state_mirror {
 	struct bus *bus;
 	struct pg *pg;
+	const struct ingest *ingest;
 	struct js_pull *pull;
 	struct timeout timeout;
 	struct pg_array keys, values, versions, gone, times;
@@ -61,7 +62,8 @@ static void ask(struct state_mirror *m)
 		return;
 	}
 	/* Without a database nothing could be done with it. */
-	if (!pg_is_up(m->pg) || js_pull_ask(m->pull, BATCH, EXPIRES_MS, BATCH_BYTES, &e) < 0) {
+	if (!pg_is_up(m->pg) || !ingest_ready(m->ingest) ||
+		js_pull_ask(m->pull, BATCH, EXPIRES_MS, BATCH_BYTES, &e) < 0) {
 		later(m);
 	}
 }
@@ -160,12 +162,14 @@ static void on_end(void *data, enum js_pull_end why)
 	}
 }
 
-int state_mirror_open(struct bus *bus, struct pg *pg, struct state_mirror **ret, struct err *e)
+int state_mirror_open(struct bus *bus, struct pg *pg, const struct ingest *ingest,
+					  struct state_mirror **ret, struct err *e)
 {
 	struct state_mirror *m = xcalloc(1, sizeof(*m));
 	struct js_pull_events ev = {on_message, on_end, m};
 	m->bus = bus;
 	m->pg = pg;
+	m->ingest = ingest;
 	m->keys.type = PG_TEXT;
 	m->values.type = PG_BYTEA;
 	m->versions.type = PG_INT8;

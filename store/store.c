@@ -81,15 +81,26 @@ static int open_questions(struct store *s, struct err *e)
 	return query_open(s->bus, s->reading, endpoints, ARRAY_LEN(endpoints), &s->query, e);
 }
 
+/* Those that wait for the schema with ingest. */
+static int open_others(struct store *s, struct err *e)
+{
+	const struct store_config *c = &s->config;
+	struct outbox_config oc = {c->outbox_rows, c->outbox_bytes, c->outbox_poll_ns / NS_PER_MS,
+							   s->ingest};
+	struct audit_config ac = {c->audit_interval_ns, c->audit_grace_ns, c->audit_repair, s->ingest};
+	int rc = outbox_open(s->bus, s->sending, &oc, &s->outbox, e);
+	if (rc == 0) {
+		rc = state_mirror_open(s->bus, s->sending, s->ingest, &s->state_mirror, e);
+	}
+	return rc == 0 ? audit_open(s->bus, s->reading, &ac, &s->audit, e) : rc;
+}
+
 int store_start(struct store *s, struct err *e)
 {
 	struct bus_events bus_ev = {on_bus_up, on_bus_down, on_bus_error, s};
 	struct pg_events pg_ev = {on_writing_up, on_writing_down, s};
 	struct pg_events sending_ev = {on_sending_up, NULL, s};
-	struct outbox_config oc = {s->config.outbox_rows, s->config.outbox_bytes,
-							   s->config.outbox_poll_ns / NS_PER_MS};
 	struct ingest_config ic = {s->config.batch_tasks, s->config.batch_bytes};
-	struct audit_config ac = {s->config.audit_interval_ns, s->config.audit_grace_ns, s->config.audit_repair};
 	uv_loop_t *loop = &s->daemon.loop;
 	int rc;
 	s->database_up =
@@ -103,9 +114,7 @@ int store_start(struct store *s, struct err *e)
 		(rc = ingest_open(s->bus, s->writing, &ic, &s->ingest, e)) < 0 ||
 		(rc = open_questions(s, e)) < 0 ||
 		(rc = upkeep_open(loop, s->reading, s->config.samples_ns, &s->upkeep, e)) < 0 ||
-		(rc = outbox_open(s->bus, s->sending, &oc, &s->outbox, e)) < 0 ||
-		(rc = state_mirror_open(s->bus, s->sending, &s->state_mirror, e)) < 0 ||
-		(rc = audit_open(s->bus, s->reading, &ac, &s->audit, e)) < 0) {
+		(rc = open_others(s, e)) < 0) {
 		return rc;
 	}
 	daemon_ready(&s->daemon);

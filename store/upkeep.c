@@ -47,7 +47,7 @@ static void on_fold(uv_timer_t *t)
 	/* Only when there is something to sum up: an idle system writes nothing, however many types it
 	 * has. */
 	static const char sql[] = "SELECT CASE WHEN (SELECT sum(n - 1) FROM (SELECT count(*) AS n FROM "
-							  "millrace.task_counts GROUP BY type, state) AS unsummed) > 1000 "
+							  "millrace.task_counts GROUP BY type, lane, state) AS unsummed) > 1000 "
 							  "THEN millrace.fold_counts() END";
 	struct err e;
 	if (!u->folding && pg_query(u->pg, sql, NULL, 0, TIMEOUT_MS, on_folded, u, &e) == 0) {

@@ -54,7 +54,7 @@ END $$;
 -- How many tasks are in which state, as differences: each write adds rows, millrace.fold_counts() sums them up.
 CREATE TABLE millrace.task_counts (
 	type  text COLLATE "C" NOT NULL,
-	lane  text COLLATE "C" NOT NULL, -- '': of those that never had one
+	lane  text COLLATE "C" NOT NULL DEFAULT '', -- '': of those that never had one
 	state smallint NOT NULL,
 	n     bigint NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
