@@ -92,7 +92,7 @@ static int open_others(struct store *s, struct err *e)
 	if (rc == 0) {
 		rc = state_mirror_open(s->bus, s->sending, s->ingest, &s->state_mirror, e);
 	}
-	return rc == 0 ? audit_open(s->bus, s->reading, &ac, &s->audit, e) : rc;
+	return rc == 0 ? audit_open(s->bus, s->auditing, &ac, &s->audit, e) : rc;
 }
 
 int store_start(struct store *s, struct err *e)
@@ -111,6 +111,8 @@ int store_start(struct store *s, struct err *e)
 			0 ||
 		(rc = pg_open(loop, &s->config.database, "millrace-store outbox", &sending_ev, &s->sending,
 					  e)) < 0 ||
+		(rc = pg_open(loop, &s->config.database, "millrace-store audit", NULL, &s->auditing, e)) <
+			0 ||
 		(rc = ingest_open(s->bus, s->writing, &ic, &s->ingest, e)) < 0 ||
 		(rc = open_questions(s, e)) < 0 ||
 		(rc = upkeep_open(loop, s->reading, s->config.samples_ns, &s->upkeep, e)) < 0 ||
@@ -151,6 +153,7 @@ void store_release(struct store *s)
 	pg_close(&s->writing);
 	pg_close(&s->reading);
 	pg_close(&s->sending);
+	pg_close(&s->auditing);
 	outbox_close(&s->outbox);
 	upkeep_close(&s->upkeep);
 	audit_close(&s->audit);

@@ -1,4 +1,4 @@
-/* The store as a whole: three connections to PostgreSQL, one to NATS, and who is told of what. */
+/* The store as a whole: four connections to PostgreSQL, one to NATS, and who is told of what. */
 #pragma once
 
 #include "common/bus.h"
@@ -19,9 +19,10 @@ struct store {
 	struct store_config config;
 	struct daemon daemon;
 	struct bus *bus;
-	struct pg *writing; /* ingest's */
-	struct pg *reading; /* for questions and upkeep */
-	struct pg *sending; /* the outbox's, which listens on it */
+	struct pg *writing;  /* ingest's */
+	struct pg *reading;  /* for questions and upkeep */
+	struct pg *sending;  /* the outbox's, which listens on it */
+	struct pg *auditing; /* its looks may take a while: nobody waits behind them */
 	struct ingest *ingest;
 	struct query *query;
 	struct upkeep *upkeep;
