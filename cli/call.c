@@ -38,6 +38,9 @@ static void on_reply(void *data, struct bus_msg **m, const struct err *e)
 /* Who serves a subject, for the one who misses the answer. */
 static const char *server_of(const char *subject)
 {
+	if (strncmp(subject, "api.audit.", 10) == 0 || strncmp(subject, "api.state.", 10) == 0 ||
+		strncmp(subject, "api.lock.", 9) == 0)
+		return "millrace-store";
 	if (strncmp(subject, "api.task.", 9) == 0 || str_eq(subject, "api.node.history"))
 		return "millrace-store";
 	if (strncmp(subject, "api.lane.", 9) == 0 || strncmp(subject, "api.node.", 9) == 0 ||

@@ -71,6 +71,8 @@ extern const struct cli_command commands_doctor[]; /* doctor.c */
 extern const struct cli_command commands_decode[]; /* decode.c */
 extern const struct cli_command commands_bench[];  /* bench.c */
 extern const struct cli_command commands_bench_load[]; /* bench_load.c */
+extern const struct cli_command commands_audit[];  /* audit.c */
+extern const struct cli_command commands_state[];  /* state.c */
 
 /* Global flags, environment and file; filled by common/config. */
 struct cli_config {

@@ -104,9 +104,14 @@ MUST_CHECK int kv_put(struct bus *bus, const char *bucket, const char *key, cons
                       uint64_t expect_revision, kv_on_put on_put /* or NULL */, void *data, struct err *e);
 MUST_CHECK int kv_delete(struct bus *bus, const char *bucket, const char *key, kv_on_put on_put,
                          void *data, struct err *e);
+/* The same, with the revision that must be there. */
+MUST_CHECK int kv_delete_at(struct bus *bus, const char *bucket, const char *key, uint64_t expect_revision,
+                            kv_on_put on_put, void *data, struct err *e);
 /* e ERR_NOT_FOUND: absent (entry NULL), or deleted: then entry tells the revision that a compare-and-set has to expect. */
 typedef void (*kv_on_get)(void *data, const struct kv_entry *entry, const struct err *e);
 MUST_CHECK int kv_get(struct bus *bus, const char *bucket, const char *key, kv_on_get on_get, void *data, struct err *e);
+/* The key's last word: a deletion is an entry too, with its revision (what a compare-and-set must name). */
+MUST_CHECK int kv_get_last(struct bus *bus, const char *bucket, const char *key, kv_on_get on_get, void *data, struct err *e);
 
 /*
  * Tells the last value of every key, then an entry with key NULL, then each change. After a reconnect or silence

@@ -5,6 +5,7 @@
  * in kv_watch.c.
  */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "common/bus_packet.h"
 #include "common/clock.h"
@@ -57,14 +58,45 @@ static int put(struct bus *b, const char *bucket, const char *key, const void *v
 	return rc;
 }
 
+/*
+ * A compare-and-set whose acknowledgement was lost is sent again: the id makes the stream answer with what it did the
+ * first time, not that somebody (we) was faster.
+ */
+struct expectation {
+	char number[24], id[24];
+	struct bus_header headers[3];
+};
+
+static void expect_revision(struct expectation *x, uint64_t revision)
+{
+	uint8_t r[8];
+
+	if (getentropy(r, sizeof(r)) != 0)
+		abort();
+	snprintf(x->number, sizeof(x->number), "%llu", (unsigned long long)revision);
+	snprintf(x->id, sizeof(x->id), "kv-%02x%02x%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3], r[4], r[5], r[6],
+	         r[7]);
+	x->headers[0] = (struct bus_header){"Nats-Expected-Last-Subject-Sequence", x->number};
+	x->headers[1] = (struct bus_header){"Nats-Msg-Id", x->id};
+	x->headers[2] = (struct bus_header){"KV-Operation", "DEL"};
+}
+
 int kv_put(struct bus *b, const char *bucket, const char *key, const void *value, size_t len,
            uint64_t expect, kv_on_put on_put, void *data, struct err *e)
 {
-	char number[24];
-	struct bus_header h = {"Nats-Expected-Last-Subject-Sequence", number};
+	struct expectation x;
 
-	snprintf(number, sizeof(number), "%llu", (unsigned long long)expect);
-	return put(b, bucket, key, value, len, &h, expect != KV_ANY_REVISION, on_put, data, e);
+	expect_revision(&x, expect);
+	return put(b, bucket, key, value, len, x.headers, expect != KV_ANY_REVISION ? 2 : 0, on_put, data, e);
+}
+
+int kv_delete_at(struct bus *b, const char *bucket, const char *key, uint64_t expect, kv_on_put on_put, void *data,
+                 struct err *e)
+{
+	struct expectation x;
+
+	expect_revision(&x, expect);
+	return put(b, bucket, key, NULL, 0, x.headers, ARRAY_LEN(x.headers), on_put, data, e);
 }
 
 int kv_delete(struct bus *b, const char *bucket, const char *key, kv_on_put on_put, void *data, struct err *e)
@@ -78,6 +110,7 @@ int kv_delete(struct bus *b, const char *bucket, const char *key, kv_on_put on_p
 
 struct get_call {
 	char *key;
+	bool deleted_too;
 	kv_on_get on_get;
 	void *data;
 };
@@ -114,22 +147,33 @@ static void on_reply(void *data, struct bus_msg **m, const struct err *failed)
 		if (stored && time_parse(stored, &entry.stored_wall_ns, &ignored))
 			entry.stored_wall_ns = 0;
 		entry.deleted = op != NULL;
-		if (op)
+		if (op && !c->deleted_too)
 			err_set(&e, ERR_NOT_FOUND, "no such key: %s (deleted)", c->key);
 	}
 	c->on_get(c->data, e.code && !entry.deleted ? NULL : &entry, e.code ? &e : NULL);
 	get_free(c);
 }
 
-int kv_get(struct bus *b, const char *bucket, const char *key, kv_on_get on_get, void *data, struct err *e)
+static int get(struct bus *b, const char *bucket, const char *key, bool deleted_too, kv_on_get on_get, void *data,
+               struct err *e)
 {
 	if (!key_ok(key))
 		return err_set(e, ERR_INVALID, "not a key of a bucket: \"%.100s\"", key);
 	CLEANUP(free_ptr) char *subject = xasprintf("$JS.API.DIRECT.GET.KV_%s.$KV.%s.%s", bucket, bucket, key);
 	struct get_call *c = xmalloc(sizeof(*c));
-	*c = (struct get_call){.key = xstrdup(key), .on_get = on_get, .data = data};
+	*c = (struct get_call){.key = xstrdup(key), .deleted_too = deleted_too, .on_get = on_get, .data = data};
 	int rc = bus_request_owned(b, &(struct bus_out){.subject = subject}, JS_API_TIMEOUT_MS, on_reply, c, get_free, e);
 	if (rc)
 		get_free(c);
 	return rc;
+}
+
+int kv_get(struct bus *b, const char *bucket, const char *key, kv_on_get on_get, void *data, struct err *e)
+{
+	return get(b, bucket, key, false, on_get, data, e);
+}
+
+int kv_get_last(struct bus *b, const char *bucket, const char *key, kv_on_get on_get, void *data, struct err *e)
+{
+	return get(b, bucket, key, true, on_get, data, e);
 }

@@ -448,6 +448,12 @@ int pg_server_version(const struct pg *pg)
 	return pg->state == PG_UP ? PQserverVersion(pg->conn) : 0;
 }
 
+void pg_on_notify(struct pg *pg, void (*fn)(void *data), void *data)
+{
+	pg->on_notify = fn;
+	pg->notify_data = data;
+}
+
 int pg_backend_pid(const struct pg *pg)
 {
 	return pg->state == PG_UP ? PQbackendPID(pg->conn) : 0;

@@ -65,6 +65,11 @@ int pg_server_version(const struct pg *pg);
 /* The backend's process id, for those who watch its cost; 0 until connected. Behind a pooler it is
  * the pooler's word. */
 int pg_backend_pid(const struct pg *pg);
+/*
+ * fn is called for each notification that comes (LISTEN is a statement like any other; it holds until the connection
+ * is lost, and is of use on a direct connection only).
+ */
+void pg_on_notify(struct pg *pg, void (*fn)(void *data), void *data);
 /* Drops the connection and opens a new one at once; what was under way fails with ERR_UNREACHABLE.
  */
 void pg_reconnect(struct pg *pg);

@@ -35,6 +35,8 @@ struct pg {
 	uv_loop_t *loop;
 	enum pg_state state;
 	struct pg_events ev;
+	void (*on_notify)(void *data); /* or NULL */
+	void *notify_data;
 	char *words[24], *values[24]; /* for PQconnectStartParams, NULL-terminated */
 	char *address;
 	PGconn *conn;

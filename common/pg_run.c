@@ -230,6 +230,18 @@ static bool take(struct pg_job *j, PGresult *r)
 	return false;
 }
 
+/* Told once, however many came. */
+static void take_notifications(struct pg *pg)
+{
+	bool any = false;
+	for (PGnotify *n; (n = PQnotifies(pg->conn)) != NULL; any = true) {
+		PQfreemem(n);
+	}
+	if (any && pg->on_notify != NULL) {
+		pg->on_notify(pg->notify_data);
+	}
+}
+
 bool pg_jobs_read(struct pg *pg, struct err *why)
 {
 	bool alive = PQconsumeInput(pg->conn) != 0;
@@ -265,6 +277,10 @@ bool pg_jobs_read(struct pg *pg, struct err *why)
 	}
 	if (!pg->running) {
 		(void)PQisBusy(pg->conn); /* has libpq read what the server says by itself */
+	}
+	take_notifications(pg);
+	if (pg->state != PG_UP) {
+		return true;
 	}
 	if (alive && PQstatus(pg->conn) == CONNECTION_BAD) {
 		pg_err_from_conn(pg->conn, why);

@@ -19,6 +19,7 @@ struct endpoint {
 	struct service *service;
 	char *name, *subject, *queue;
 	void (*on_request)(void *data, struct service_request *r);
+	void *data;
 	struct bus_sub *sub;
 	uint64_t requests, errors;
 	int64_t busy_ns;
@@ -143,7 +144,7 @@ static void on_request(void *data, struct bus_msg **m)
 	*r = (struct service_request){.endpoint = ep, .msg = TAKE(*m), .began_ns = clock_mono_ns()};
 	ep->requests++;
 	DL_APPEND(ep->service->open, r);
-	ep->on_request(ep->service->data, r);
+	ep->on_request(ep->data, r);
 }
 
 struct bus_msg *service_message(struct service_request *r)
@@ -247,7 +248,8 @@ int service_open(struct bus *b, const char *name, const char *description, const
 		struct endpoint *ep = &s->endpoints[i];
 		const char *queue = endpoints[i].queue ? endpoints[i].queue : name;
 		*ep = (struct endpoint){.service = s, .name = xstrdup(endpoints[i].name), .queue = xstrdup(queue),
-		                        .subject = xstrdup(endpoints[i].subject), .on_request = endpoints[i].on_request};
+		                        .subject = xstrdup(endpoints[i].subject), .on_request = endpoints[i].on_request,
+		                        .data = endpoints[i].data ? endpoints[i].data : data};
 		rc = bus_subscribe(b, ep->subject, ep->queue, on_request, ep, &ep->sub, e);
 	}
 	if (rc) {

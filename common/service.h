@@ -18,6 +18,7 @@ struct service_endpoint {
 	const char *queue;   /* NULL: the service's name */
 	/* Must end in exactly one service_reply or service_fail, now or later. */
 	void (*on_request)(void *data, struct service_request *r);
+	void *data; /* NULL: the service's */
 };
 
 /* name: [A-Za-z0-9_-]+. metadata: NULL-terminated pairs key, value, or NULL. Strings are copied. */

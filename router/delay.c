@@ -226,7 +226,7 @@ static void refused(struct transit *t, const struct err *e)
 	hold_put(&t->router->delayed_full, &t->hold, e);
 }
 
-static void on_puback(void *data, const struct js_puback *ack UNUSED, const struct err *e)
+static void on_puback(void *data, const struct js_puback *ack, const struct err *e)
 {
 	struct transit *t = data;
 	struct router *r = t->router;
@@ -241,6 +241,7 @@ static void on_puback(void *data, const struct js_puback *ack UNUSED, const stru
 	}
 	hold_clear(&r->delayed_full);
 	metric_add(r->stats.delayed, 1);
+	t->lane_seq = ack->seq; /* where the audit looks for it */
 	open_due(r->delay, t->put_into);
 	record_scheduled(r->record, t);
 }

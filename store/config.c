@@ -26,6 +26,18 @@ static const struct config_key keys[] = {
 	 "how long a marker in the bucket `cancels` stays at least, and how long a cancelled task may "
 	 "go on running before it is told as cancelled all the same",
 	 NULL, NS_PER_S, 86400 * NS_PER_S},
+	{"outbox.batch", CONFIG_INT, offsetof(struct store_config, outbox_rows), "500",
+	 "rows of millrace.outbox that are published at a time", NULL, 1, 10000},
+	{"outbox.bytes", CONFIG_SIZE, offsetof(struct store_config, outbox_bytes), "8MiB",
+	 "or so many bytes of their bodies", NULL, 1 << 16, 256 << 20},
+	{"outbox.poll", CONFIG_DURATION, offsetof(struct store_config, outbox_poll_ns), "500ms",
+	 "how often it is looked at where no notification comes: behind a pooler"},
+	{"audit.interval", CONFIG_DURATION, offsetof(struct store_config, audit_interval_ns), "10s",
+	 "between two audits: does every unfinished task lie in a stream?"},
+	{"audit.grace", CONFIG_DURATION, offsetof(struct store_config, audit_grace_ns), "30s",
+	 "how long a task without a message is watched before it is given up"},
+	{"audit.repair", CONFIG_BOOL, offsetof(struct store_config, audit_repair), "true",
+	 "whether such a task then becomes a dead letter, or is only told of"},
 	{0},
 };
 

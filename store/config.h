@@ -16,6 +16,12 @@ struct store_config {
 	int64_t results_ns; /* 0: for ever */
 	int64_t tasks_ns;   /* 0: for ever */
 	int64_t cancels_ns;
+	int64_t outbox_rows;
+	int64_t outbox_bytes;
+	int64_t outbox_poll_ns;
+	int64_t audit_interval_ns;
+	int64_t audit_grace_ns;
+	bool audit_repair;
 	int64_t database_wait_ns;
 	bool migrate;
 };

@@ -509,6 +509,11 @@ void ingest_database_up(struct ingest *in)
 	check_schema(in);
 }
 
+bool ingest_ready(const struct ingest *in)
+{
+	return in->schema_ok;
+}
+
 void ingest_database_down(struct ingest *in)
 {
 	if (in->draining) {

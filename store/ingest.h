@@ -23,6 +23,8 @@ MUST_CHECK int ingest_open(struct bus *bus, struct pg *pg, const struct ingest_c
 void ingest_bus_up(struct ingest *in);
 void ingest_database_up(struct ingest *in);
 void ingest_database_down(struct ingest *in);
+/* Whether the database has been found to have the schema that this store needs. Others wait for it with us. */
+bool ingest_ready(const struct ingest *in);
 /*
  * Pulls no more and writes what has come; then on_drained, once, never before this returned. While
  * the database is away nothing is waited for: what is not acked will be delivered again.

@@ -43,6 +43,18 @@ static bool newer(uint64_t epoch, Millrace__State state, uint64_t than_epoch,
 	return epoch != than_epoch ? epoch > than_epoch : state > than_state;
 }
 
+/* Where the task's message is: of the router's words the latest, and of one epoch the lane's: it was there last. */
+static void placed(struct merge_task *t, uint64_t epoch, bool on_lane, uint64_t seq)
+{
+	uint32_t place = (uint32_t)MIN_OF(epoch >> 32, (uint64_t)INT32_MAX / 2) * 2 + on_lane;
+	if (place > t->place) {
+		t->place = place;
+		t->lane_seq = seq;
+	} else if (place == t->place) {
+		t->lane_seq = MAX_OF(t->lane_seq, seq);
+	}
+}
+
 void merge_queued(struct merge *m, const Millrace__Queued *q, int64_t seen_wall_ns)
 {
 	struct merge_task *t = task_of(m, q->id, q->submitted_at, seen_wall_ns);
@@ -57,7 +69,7 @@ void merge_queued(struct merge *m, const Millrace__Queued *q, int64_t seen_wall_
 	}
 	t->queued_wall_ns = MAX_OF(t->queued_wall_ns, q->queued_at);
 	t->due_wall_ns = MAX_OF(t->due_wall_ns, q->due_at);
-	t->lane_seq = MAX_OF(t->lane_seq, q->lane_seq);
+	placed(t, q->epoch, q->state == MILLRACE__STATE__STATE_QUEUED, q->lane_seq);
 }
 
 void merge_started(struct merge *m, const Millrace__Started *s, int64_t seen_wall_ns)
@@ -76,7 +88,9 @@ void merge_outcome(struct merge *m, const Millrace__Outcome *o, uint64_t order,
 		t->outcome = o;
 		t->outcome_order = order;
 	}
-	t->lane_seq = MAX_OF(t->lane_seq, o->lane_seq);
+	if (o->lane_seq != 0) {
+		placed(t, o->epoch, true, o->lane_seq);
+	}
 	/* Failed attempts have come by events.act; a success after them completes the list. */
 	if (o->state == MILLRACE__STATE__STATE_COMPLETED && o->attempt > 1) {
 		merge_attempt(m, &(struct merge_attempt){
@@ -202,6 +216,7 @@ void merge_task_row(const struct merge_task *t, struct task_row *ret)
 		.queued_wall_ns = t->queued_wall_ns,
 		.due_wall_ns = t->due_wall_ns,
 		.lane_seq = t->lane_seq,
+		.place = t->place,
 		.facts = t->facts,
 		.outcome = o,
 	};

@@ -26,7 +26,8 @@ struct merge_task {
 	int64_t seen_wall_ns;   /* the earliest of its events in the stream: in place of the former */
 	int64_t queued_wall_ns; /* the latest */
 	int64_t due_wall_ns;    /* the latest */
-	uint64_t lane_seq;      /* the highest */
+	uint64_t lane_seq;      /* of the latest word on where the task is; 0: it does not say */
+	uint32_t place;         /* which word: 2 * the router's epoch, + 1 for a lane; later ones are higher */
 	Millrace__State stored_state; /* what the table says after the write, where it is not what was
 									 written; else 0 */
 	bool refused;                 /* by the database: not stored */
@@ -88,6 +89,7 @@ struct task_row {
 	uint64_t epoch;
 	int64_t submitted_wall_ns, queued_wall_ns, due_wall_ns, started_wall_ns, finished_wall_ns;
 	uint64_t lane_seq;
+	uint32_t place; /* 0: nothing is known of where it is */
 	const Millrace__Queued *facts;    /* or NULL: its submission has not come yet */
 	const Millrace__Outcome *outcome; /* or NULL: not final */
 };

@@ -72,12 +72,7 @@ static size_t room(const struct question *x)
 
 static void encode(const struct question *x, const ProtobufCMessage *record, struct buf *out)
 {
-	buf_reset(out);
-	if (x->protobuf) {
-		codec_pack(record, out);
-	} else {
-		codec_to_json_text(record, CODEC_ALL, out);
-	}
+	request_encode(x->protobuf, record, out);
 }
 
 static void answer(struct question *x, const struct buf *b)
@@ -385,8 +380,8 @@ static void on_claim(void *data, struct service_request *r)
 	control_claim(((struct query *)data)->control, r);
 }
 
-int query_open(struct bus *bus, struct pg *pg, struct control *control, struct query **ret,
-			   struct err *e)
+int query_open(struct bus *bus, struct pg *pg, struct control *control,
+			   const struct service_endpoint *more, size_t nmore, struct query **ret, struct err *e)
 {
 	static const struct service_endpoint endpoints[] = {
 		{"task-get", "api.task.get", NULL, on_get},
@@ -399,12 +394,20 @@ int query_open(struct bus *bus, struct pg *pg, struct control *control, struct q
 		{"lane-scheduled", "api.lane.scheduled", NULL, on_scheduled},
 	};
 	struct query *q = xcalloc(1, sizeof(*q));
+	CLEANUP(free_ptr)
+	struct service_endpoint *all = xcalloc(ARRAY_LEN(endpoints) + nmore, sizeof(*all));
+	memcpy(all, endpoints, sizeof(endpoints));
+	if (nmore > 0) {
+		memcpy(all + ARRAY_LEN(endpoints), more, nmore * sizeof(*all));
+	}
 	q->bus = bus;
 	q->pg = pg;
 	q->control = control;
 	int rc =
-		service_open(bus, "millrace-store", "stores events in PostgreSQL and answers api.task.*",
-					 NULL, endpoints, ARRAY_LEN(endpoints), q, &q->service, e);
+		service_open(bus, "millrace-store",
+					 "stores events in PostgreSQL and answers api.task.*, api.audit.*, api.state.*, "
+					 "api.lock.*",
+					 NULL, all, ARRAY_LEN(endpoints) + nmore, q, &q->service, e);
 	if (rc < 0) {
 		free(q);
 		return rc;

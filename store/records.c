@@ -222,7 +222,7 @@ void records_add_task(struct records *r, const struct merge_task *t)
 	merge_task_row(t, &row);
 	const Millrace__Queued *f = row.facts;
 	const Millrace__Outcome *o = row.outcome;
-	start_row(r, 29);
+	start_row(r, 32);
 	put_name(r, row.id);
 	put_some_text(r, row.type != NULL ? row.type : "", NAME_MAX_BYTES);
 	put_name(r, row.lane);
@@ -247,6 +247,11 @@ void records_add_task(struct records *r, const struct merge_task *t)
 	put_time(r, row.finished_wall_ns);
 	put_seq(r, f != NULL ? f->tasks_seq : 0);
 	put_seq(r, row.lane_seq);
+	if (row.place != 0) {
+		put_int4(r, row.place);
+	} else {
+		put_null(r, PG_INT4);
+	}
 	put_seq(r, f != NULL && f->timeout_ms > 0 ? (uint64_t)f->timeout_ms : 0);
 	put_name(r, f != NULL ? f->project : NULL);
 	put_name(r, f != NULL ? f->content_type : NULL);

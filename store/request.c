@@ -56,6 +56,8 @@ int request_code(int code)
 	case ERR_INVALID:
 	case ERR_TOO_LARGE:
 		return 400;
+	case ERR_CONFLICT:
+		return 409;
 	case ERR_NOT_FOUND: /* of a table: the schema is missing */
 	case ERR_UNREACHABLE:
 	case ERR_FULL:
@@ -68,15 +70,25 @@ int request_code(int code)
 	}
 }
 
+void request_encode(bool protobuf, const ProtobufCMessage *record, struct buf *out)
+{
+	buf_reset(out);
+	if (protobuf) {
+		codec_pack(record, out);
+	} else {
+		codec_to_json_text(record, CODEC_ALL, out);
+	}
+}
+
 void request_answer(struct service_request *r, const ProtobufCMessage *record)
 {
+	request_answer_as(r, request_protobuf(service_message(r)), record);
+}
+
+void request_answer_as(struct service_request *r, bool protobuf, const ProtobufCMessage *record)
+{
 	CLEANUP(buf_release) struct buf out = {0};
-	bool protobuf = request_protobuf(service_message(r));
-	if (protobuf) {
-		codec_pack(record, &out);
-	} else {
-		codec_to_json_text(record, CODEC_ALL, &out);
-	}
+	request_encode(protobuf, record, &out);
 	service_reply(r, protobuf ? CONTENT_PROTOBUF : CONTENT_JSON, out.data, out.len);
 }
 

@@ -15,4 +15,8 @@ bool request_bare_id(const struct bus_msg *m, char *ret_id);
 int request_code(int code);
 /* Ends r. */
 void request_answer(struct service_request *r, const ProtobufCMessage *record);
+/* In a form that was noted before. */
+void request_answer_as(struct service_request *r, bool protobuf, const ProtobufCMessage *record);
+/* The bytes of such an answer; out is emptied first. */
+void request_encode(bool protobuf, const ProtobufCMessage *record, struct buf *out);
 void request_refuse(struct service_request *r, const struct err *e);

@@ -1,13 +1,19 @@
-/* The store as a whole: three connections to PostgreSQL, one to NATS, and who is told of what. */
+/* The store as a whole: four connections to PostgreSQL, one to NATS, and who is told of what. */
 #pragma once
 
 #include "common/bus.h"
 #include "common/daemon.h"
 #include "common/pg.h"
+#include "store/audit.h"
+#include "store/audit_api.h"
 #include "store/config.h"
 #include "store/control.h"
 #include "store/ingest.h"
+#include "store/lock_api.h"
+#include "store/outbox.h"
 #include "store/query.h"
+#include "store/state_api.h"
+#include "store/state_mirror.h"
 #include "store/upkeep.h"
 
 struct store {
@@ -16,11 +22,19 @@ struct store {
 	struct bus *bus;
 	struct pg *writing; /* ingest's */
 	struct pg *reading; /* for questions and orders */
-	struct pg *tidying; /* upkeep's: a long batch of it delays no question */
+	struct pg *sending; /* the outbox's, which listens on it */
+	struct pg *tidying; /* the audit's and upkeep's: no question waits behind their long looks */
 	struct ingest *ingest;
 	struct control *control;
 	struct query *query;
 	struct upkeep *upkeep;
+	struct outbox *outbox;
+	struct audit *audit;
+	struct audit_api audit_api;
+	struct state_mirror *state_mirror;
+	struct state_api state_api;
+	struct lock_api *lock_api;
+	unsigned draining; /* parts that have not drained yet */
 	struct metric *database_up;
 };
 

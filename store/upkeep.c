@@ -58,7 +58,7 @@ static void on_fold(uv_timer_t *t)
 	/* Only when there is something to sum up: an idle system writes nothing, however many types it
 	 * has. */
 	static const char sql[] = "SELECT CASE WHEN (SELECT sum(n - 1) FROM (SELECT count(*) AS n FROM "
-							  "millrace.task_counts GROUP BY type, state) AS unsummed) > 1000 "
+							  "millrace.task_counts GROUP BY type, lane, state) AS unsummed) > 1000 "
 							  "THEN millrace.fold_counts() END";
 	struct err e;
 	if (!u->folding && pg_query(u->pg, sql, NULL, 0, TIMEOUT_MS, on_folded, u, &e) == 0) {
@@ -80,7 +80,8 @@ static void on_forget(uv_timer_t *t)
 	struct upkeep *u = t->data;
 	struct pg_param p = PG_ARG(u->samples);
 	struct err e;
-	if (!u->forgetting && pg_query(u->pg, "SELECT millrace.forget_old($1::interval), millrace.forget_unique(100000)", &p, 1,
+	if (!u->forgetting && pg_query(u->pg, "SELECT millrace.forget_old($1::interval), millrace.forget_unique(100000), "
+								   "millrace.forget_fences('7 days'), millrace.forget_state('7 days')", &p, 1,
 								   TIMEOUT_MS, on_forgotten, u, &e) == 0) {
 		u->forgetting = true;
 	}

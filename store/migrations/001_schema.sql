@@ -18,11 +18,12 @@ CREATE TABLE millrace.tasks (
 	finished_at  timestamptz,
 	epoch        bigint NOT NULL,      -- of the event that the state is from; grows with every execution
 	tasks_seq    bigint,               -- sequence in the stream TASKS
-	lane_seq     bigint,               -- and in its lane's
+	lane_seq     bigint,               -- and in the stream that holds it now: its lane's, DELAYED while it is scheduled
 	timeout_ms   bigint,
 	keep_ms      bigint,               -- result and body expire so long after the end; -1: never; null: not said
 	result_expires_at timestamptz GENERATED ALWAYS AS (millrace.expiry(finished_at, keep_ms)) STORED,
 	result_expired_at timestamptz,     -- when result and body were removed
+	place        integer,              -- which word lane_seq is from: 2 * the router's epoch, + 1 where it is on its lane
 	attempt      integer NOT NULL,
 	attempts     integer,              -- the most there may be
 	body_bytes   integer,              -- its size, whether it is kept or not; null until its submission is stored
@@ -66,6 +67,7 @@ END $$;
 -- How many tasks are in which state, as differences: each write adds rows, millrace.fold_counts() sums them up.
 CREATE TABLE millrace.task_counts (
 	type  text COLLATE "C" NOT NULL,
+	lane  text COLLATE "C" NOT NULL DEFAULT '', -- '': of those that never had one
 	state smallint NOT NULL,
 	n     bigint NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000);
@@ -128,16 +130,6 @@ CREATE TABLE millrace.worker_metrics (
 ) WITH (fillfactor = 70);
 CREATE INDEX worker_metrics_at ON millrace.worker_metrics (at);
 
--- Shared state of agents: compare-and-set on the version.
-CREATE TABLE millrace.distributed_state (
-	key        text COLLATE "C" PRIMARY KEY,
-	value      jsonb,
-	version    bigint NOT NULL DEFAULT 1,
-	updated_by text,
-	updated_at timestamptz NOT NULL DEFAULT now(),
-	expires_at timestamptz
-);
-
 CREATE TABLE millrace.task_dependencies (
 	task_id    text COLLATE "C" NOT NULL,
 	depends_on text COLLATE "C" NOT NULL,
@@ -166,8 +158,8 @@ CREATE TABLE millrace.rejected_events (
 CREATE TYPE millrace.task_row AS (
 	id text, type text, lane text, state smallint, priority smallint, attempt integer, attempts integer,
 	epoch bigint, node text, submitted_at timestamptz, queued_at timestamptz, due_at timestamptz,
-	started_at timestamptz, finished_at timestamptz, tasks_seq bigint, lane_seq bigint, timeout_ms bigint,
-	project text, content_type text, headers text, body_bytes integer, body bytea, deliveries integer,
+	started_at timestamptz, finished_at timestamptz, tasks_seq bigint, lane_seq bigint, place integer,
+	timeout_ms bigint, project text, content_type text, headers text, body_bytes integer, body bytea, deliveries integer,
 	result_type text, result bytea, error text, reason text, fingerprint text, dead_seq bigint, keep_ms bigint,
 	retry_of text);
 
@@ -200,8 +192,8 @@ LANGUAGE plpgsql AS $$
 BEGIN
 	WITH up AS (
 		INSERT INTO millrace.tasks AS t (id, type, lane, state, priority, attempt, attempts, epoch, node,
-			submitted_at, queued_at, due_at, started_at, finished_at, tasks_seq, lane_seq, timeout_ms,
-			project, content_type, headers, body_bytes, body, deliveries, result_type, result, error, reason,
+			submitted_at, queued_at, due_at, started_at, finished_at, tasks_seq, lane_seq, place,
+			timeout_ms, project, content_type, headers, body_bytes, body, deliveries, result_type, result, error, reason,
 			fingerprint, dead_seq, keep_ms, retry_of)
 		SELECT * FROM unnest(rows)
 		ON CONFLICT (id) DO UPDATE SET
@@ -235,7 +227,10 @@ BEGIN
 			submitted_at = LEAST(t.submitted_at, excluded.submitted_at),
 			queued_at = GREATEST(t.queued_at, excluded.queued_at),
 			due_at = GREATEST(t.due_at, excluded.due_at),
-			lane_seq = GREATEST(t.lane_seq, excluded.lane_seq),
+			lane_seq = CASE WHEN excluded.place > COALESCE(t.place, -1) THEN excluded.lane_seq
+				WHEN excluded.place = t.place THEN GREATEST(t.lane_seq, excluded.lane_seq)
+				ELSE t.lane_seq END,
+			place = GREATEST(t.place, excluded.place),
 			type = CASE WHEN t.type = '' THEN excluded.type ELSE t.type END,
 			lane = COALESCE(t.lane, excluded.lane),
 			priority = COALESCE(t.priority, excluded.priority),
@@ -254,15 +249,16 @@ BEGIN
 			-- late news about a submission
 			OR t.body_bytes IS NULL AND excluded.body_bytes IS NOT NULL
 			OR t.body IS NULL AND excluded.body IS NOT NULL
+			OR t.state < 4 AND excluded.place > COALESCE(t.place, -1)
 			OR excluded.queued_at > t.queued_at OR excluded.due_at > COALESCE(t.due_at, '-infinity')
-		RETURNING t.type, t.prev_state, t.state),
+		RETURNING t.type, COALESCE(t.lane, '') AS lane, t.prev_state, t.state),
 	changed AS (
-		INSERT INTO millrace.task_counts (type, state, n)
-		SELECT d.type, d.state, sum(d.n)
-		FROM (SELECT type, state, 1 AS n FROM up WHERE state <> prev_state
+		INSERT INTO millrace.task_counts (type, lane, state, n)
+		SELECT d.type, d.lane, d.state, sum(d.n)
+		FROM (SELECT type, lane, state, 1 AS n FROM up WHERE state <> prev_state
 			UNION ALL
-			SELECT type, prev_state, -1 FROM up WHERE state <> prev_state AND prev_state > 0) AS d
-		GROUP BY d.type, d.state HAVING sum(d.n) <> 0)
+			SELECT type, lane, prev_state, -1 FROM up WHERE state <> prev_state AND prev_state > 0) AS d
+		GROUP BY d.type, d.lane, d.state HAVING sum(d.n) <> 0)
 	SELECT count(*), count(*) FILTER (WHERE up.state >= 4 AND up.prev_state < 4) INTO stored, finished FROM up;
 END $$;
 
@@ -319,10 +315,10 @@ END $$;
 
 -- Sums up what the writes have noted. Harmless when several do it at once.
 CREATE FUNCTION millrace.fold_counts() RETURNS bigint LANGUAGE sql AS $$
-	WITH gone AS (DELETE FROM millrace.task_counts RETURNING type, state, n),
+	WITH gone AS (DELETE FROM millrace.task_counts RETURNING type, lane, state, n),
 	folded AS (
-		INSERT INTO millrace.task_counts (type, state, n)
-		SELECT type, state, sum(n) FROM gone GROUP BY type, state HAVING sum(n) <> 0)
+		INSERT INTO millrace.task_counts (type, lane, state, n)
+		SELECT type, lane, state, sum(n) FROM gone GROUP BY type, lane, state HAVING sum(n) <> 0)
 	SELECT count(*) FROM gone;
 $$;
 

@@ -289,8 +289,8 @@ def test_a_question_that_takes_too_long_ends_in_the_server_too(system):
 
 
 def test_counts_are_folded_only_where_there_is_something_to_sum_up(system):
-    system.psql("insert into millrace.task_counts select 'fold-' || i, 4, 1 from generate_series(1, 1500) i; "
-                "insert into millrace.task_counts select 'fold-1', 4, 1 from generate_series(1, 1500) i")
+    system.psql("insert into millrace.task_counts (type, state, n) select 'fold-' || i, 4, 1 from generate_series(1, 1500) i; "
+                "insert into millrace.task_counts (type, state, n) select 'fold-1', 4, 1 from generate_series(1, 1500) i")
     until(lambda: system.sql("select n from millrace.task_counts where type = 'fold-1'") == [{"n": 1501}], 30, "a fold")
     written = "select max(xmin::text::bigint) as last from millrace.task_counts where type like 'fold-%'"
     before = system.sql(written)

@@ -104,6 +104,7 @@ static void assert_same_row(const struct task_row *a, const struct task_row *b)
 	assert_int_equal(a->started_wall_ns, b->started_wall_ns);
 	assert_int_equal(a->finished_wall_ns, b->finished_wall_ns);
 	assert_int_equal(a->lane_seq, b->lane_seq);
+	assert_int_equal(a->place, b->place);
 	assert_ptr_equal(a->facts, b->facts);
 	assert_ptr_equal(a->outcome, b->outcome);
 }
@@ -332,6 +333,49 @@ static void a_reset_merge_starts_anew(void **state)
 	merge_release(&m);
 }
 
+/* The audit compares lane_seq with the stream that the state names: a number of another stream would end the living. */
+static void the_place_is_of_the_latest_word_on_it(void **state)
+{
+	(void)state;
+	static const struct {
+		struct {
+			Millrace__State state;
+			uint64_t epoch, seq;
+		} events[3];
+		uint64_t seq;
+		uint32_t place;
+	} rows[] = {
+		{{{MILLRACE__STATE__STATE_QUEUED, 1, 7}}, 7, 3},
+		{{{MILLRACE__STATE__STATE_SCHEDULED, 1, 900}}, 900, 2},
+		/* a later lane begins at 1 again */
+		{{{MILLRACE__STATE__STATE_QUEUED, 1, 900}, {MILLRACE__STATE__STATE_QUEUED, 2, 1}}, 1, 5},
+		/* a router died: the same dispatch, once to its lane and once put off */
+		{{{MILLRACE__STATE__STATE_QUEUED, 2, 5}, {MILLRACE__STATE__STATE_SCHEDULED, 2, 900}}, 5, 5},
+		{{{MILLRACE__STATE__STATE_QUEUED, 2, 5}, {MILLRACE__STATE__STATE_QUEUED, 2, 9}}, 9, 5},
+		/* to somewhere that it does not tell */
+		{{{MILLRACE__STATE__STATE_QUEUED, 1, 5}, {MILLRACE__STATE__STATE_QUEUED, 2, 0}}, 0, 5},
+	};
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		for (int turned = 0; turned < 2; turned++) {
+			struct merge m = {0};
+			Millrace__Queued q[3];
+			for (size_t k = 0; k < 3; k++) {
+				size_t at = turned ? 2 - k : k;
+				q[at] = queued("t", rows[i].events[at].state, 1, EPOCH(rows[i].events[at].epoch, 0), 1000);
+				q[at].lane_seq = rows[i].events[at].seq;
+				if (rows[i].events[at].state != 0) {
+					merge_queued(&m, &q[at], 1);
+				}
+			}
+			struct task_row r;
+			merge_task_row(m.tasks, &r);
+			assert_int_equal(r.lane_seq, rows[i].seq);
+			assert_int_equal(r.place, rows[i].place);
+			merge_release(&m);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -343,6 +387,7 @@ int main(void)
 		cmocka_unit_test(the_latest_heartbeat_of_a_node_counts),
 		cmocka_unit_test(rows_are_sorted_by_the_bytes_of_their_ids),
 		cmocka_unit_test(a_reset_merge_starts_anew),
+		cmocka_unit_test(the_place_is_of_the_latest_word_on_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
