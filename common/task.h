@@ -42,6 +42,9 @@
 #define H_OUTCOME_LANE "Outcome-Lane"
 #define H_OUTCOME_STARTED "Outcome-Started-At"
 #define H_OUTCOME_FINISHED "Outcome-Finished-At"
+/* With a result: it is too large for a message, and lies there (bucket/name); so many bytes. */
+#define H_RESULT_OBJECT "Result-Object"
+#define H_RESULT_BYTES "Result-Bytes"
 #define H_CONTENT_TYPE "Content-Type"
 #define H_MSG_ID "Nats-Msg-Id"
 

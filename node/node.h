@@ -24,6 +24,7 @@ struct reporter;
 struct registry;
 struct service;
 struct needs;
+struct spool;
 
 /* After the drain's deadline handlers may take so long to end what they hold. */
 #define NODE_PATIENCE_MS 2000
@@ -49,6 +50,7 @@ struct node {
 	struct registry *registry;
 	struct service *control;
 	struct needs *needs;
+	struct spool *spool;
 	struct node_counts counts;
 	char instance[TOKEN_MAX + 12]; /* differs at each start */
 	uint64_t events;               /* messages published to events.*, for their ids */

@@ -38,13 +38,15 @@ enum column {
 	C_BODY,
 	C_HEADERS,
 	C_EPOCH,
+	C_RESULT_OBJECT,
+	C_RESULT_BYTES,
 	C_FOUND, /* of a page alone */
 };
 
 static const char columns[] = "SELECT id, type, state, attempt, attempts, lane, node, priority, "
 							  "submitted_at, queued_at, due_at, "
 							  "started_at, finished_at, %s, result_type, error, reason, project, "
-							  "body_bytes, %s, headers, epoch";
+							  "body_bytes, %s, headers, epoch, result_object, result_bytes";
 
 /* Rows of a page that lie behind so many bytes are not sent, but counted: a thousand tasks with a
  * megabyte each would be more than we may hold. Lengths are told without reading the values. */
@@ -252,6 +254,8 @@ void task_from_row(struct pg_rows r, size_t row, struct arena *a, Millrace__Task
 	t->body_bytes = (uint64_t)pg_get_int(r, row, C_BODY_BYTES);
 	t->body = bytes_of(r, row, C_BODY);
 	t->epoch = (uint64_t)pg_get_int(r, row, C_EPOCH);
+	t->result_object = text_of(r, row, C_RESULT_OBJECT, a);
+	t->result_bytes = (uint64_t)pg_get_int(r, row, C_RESULT_BYTES);
 	size_t len;
 	const char *headers = pg_get(r, row, C_HEADERS, &len);
 	read_headers(headers, len, a, t);

@@ -29,6 +29,8 @@ CREATE TABLE millrace.tasks (
 	project      text COLLATE "C",
 	content_type text COLLATE "C",     -- of the body
 	result_type  text COLLATE "C",     -- content type of the result
+	result_object text COLLATE "C",    -- bucket/name of a result in the object store; result is empty then
+	result_bytes bigint,               -- its size there
 	reason       text COLLATE "C",
 	error        text,
 	headers      text,                 -- the publisher's, a JSON object; null where there were none
@@ -155,7 +157,7 @@ CREATE TYPE millrace.task_row AS (
 	epoch bigint, node text, submitted_at timestamptz, queued_at timestamptz, due_at timestamptz,
 	started_at timestamptz, finished_at timestamptz, tasks_seq bigint, lane_seq bigint, timeout_ms bigint,
 	project text, content_type text, headers text, body_bytes integer, body bytea, deliveries integer,
-	result_type text, result bytea, error text, reason text);
+	result_type text, result bytea, error text, reason text, result_object text, result_bytes bigint);
 
 CREATE TYPE millrace.attempt_row AS (
 	task_id text, attempt integer, epoch bigint, outcome text, node text, lane text, reason text, error text,
@@ -187,7 +189,8 @@ BEGIN
 	WITH up AS (
 		INSERT INTO millrace.tasks AS t (id, type, lane, state, priority, attempt, attempts, epoch, node,
 			submitted_at, queued_at, due_at, started_at, finished_at, tasks_seq, lane_seq, timeout_ms,
-			project, content_type, headers, body_bytes, body, deliveries, result_type, result, error, reason)
+			project, content_type, headers, body_bytes, body, deliveries, result_type, result, error, reason,
+			result_object, result_bytes)
 		SELECT * FROM unnest(rows)
 		ON CONFLICT (id) DO UPDATE SET
 			prev_state = t.state,
@@ -213,6 +216,10 @@ BEGIN
 				THEN excluded.error ELSE t.error END,
 			reason = CASE WHEN t.state < 4 AND (excluded.state >= 4 OR excluded.epoch > t.epoch OR excluded.epoch = t.epoch AND excluded.state > t.state)
 				THEN excluded.reason ELSE t.reason END,
+			result_object = CASE WHEN t.state < 4 AND (excluded.state >= 4 OR excluded.epoch > t.epoch OR excluded.epoch = t.epoch AND excluded.state > t.state)
+				THEN excluded.result_object ELSE t.result_object END,
+			result_bytes = CASE WHEN t.state < 4 AND (excluded.state >= 4 OR excluded.epoch > t.epoch OR excluded.epoch = t.epoch AND excluded.state > t.state)
+				THEN excluded.result_bytes ELSE t.result_bytes END,
 			submitted_at = LEAST(t.submitted_at, excluded.submitted_at),
 			queued_at = GREATEST(t.queued_at, excluded.queued_at),
 			due_at = GREATEST(t.due_at, excluded.due_at),
