@@ -27,7 +27,7 @@
 #include "node/handlers/scratch.h"
 
 #define PREFIX "millrace-objects-"
-#define LOCK ".lock"
+#define LOCK ".millrace-lock"
 
 struct spool {
 	uv_loop_t *loop;
@@ -49,14 +49,13 @@ static void remove_if_orphaned(const char *path)
 	if (lstat(path, &st) || !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
 		return;
 	int fd = open(lock, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0 && errno != ENOENT)
-		return;
-	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0) {
+	if (fd < 0)
+		return; /* none of ours, whatever its name is: ours have had a lock before their name */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
 		log_info("removing objects that a killed node left", LOG_S("directory", path));
 		scratch_discard(path);
 	}
-	if (fd >= 0)
-		close(fd);
+	close(fd);
 }
 
 static void remove_orphans(const struct spool *s)
