@@ -15,6 +15,8 @@ static const struct config_key keys[] = {
 	 "or with so many bytes of events", NULL, 1 << 20, 256 << 20},
 	{"keep.samples", CONFIG_DURATION, offsetof(struct store_config, samples_ns), "7d",
 	 "how long samples of nodes (millrace.worker_metrics) are kept"},
+	{"keep.objects", CONFIG_DURATION, offsetof(struct store_config, objects_ns), "30d",
+	 "how long large bodies and results stay in the object store after their task's end; 0: for ever"},
 	{0},
 };
 

@@ -13,6 +13,7 @@ struct store_config {
 	int64_t batch_tasks;
 	int64_t batch_bytes;
 	int64_t samples_ns;
+	int64_t objects_ns;
 	int64_t database_wait_ns;
 	bool migrate;
 };

@@ -75,6 +75,7 @@ int store_start(struct store *s, struct err *e)
 		(rc = upkeep_open(loop, s->reading, s->config.samples_ns, &s->upkeep, e)) < 0) {
 		return rc;
 	}
+	s->objects = objects_open(s->bus, s->reading, s->config.objects_ns);
 	daemon_ready(&s->daemon);
 	return 0;
 }
@@ -101,6 +102,7 @@ void store_release(struct store *s)
 	pg_close(&s->writing);
 	pg_close(&s->reading);
 	upkeep_close(&s->upkeep);
+	objects_close(&s->objects);
 	query_close(&s->query);
 	ingest_close(&s->ingest);
 	bus_close(&s->bus);

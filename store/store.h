@@ -6,6 +6,7 @@
 #include "common/pg.h"
 #include "store/config.h"
 #include "store/ingest.h"
+#include "store/objects.h"
 #include "store/query.h"
 #include "store/upkeep.h"
 
@@ -18,6 +19,7 @@ struct store {
 	struct ingest *ingest;
 	struct query *query;
 	struct upkeep *upkeep;
+	struct objects *objects;
 	struct metric *database_up;
 };
 

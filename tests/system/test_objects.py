@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,7 +29,7 @@ while True:
     out.write(struct.pack(">I", len(head) + len(text)) + head + text); out.flush()
 '''
 
-MADE = Path(tempfile.mkdtemp(prefix="millrace-objects-test-"))
+MADE = Path(tempfile.mkdtemp(prefix="millrace-test-objects-"))
 (MADE / "agent.py").write_text(AGENT)
 (MADE / "handlers.yaml").write_text(f"""
 handlers:
@@ -80,6 +81,12 @@ def large():
     path = MADE / "large.bin"
     path.write_bytes(os.urandom(5 * 1024 * 1024 + 12345))
     return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_litter():
+    yield
+    shutil.rmtree(MADE, ignore_errors=True)
 
 
 def sha(path):
@@ -204,8 +211,24 @@ def test_what_a_killed_node_left_is_removed_by_the_next(system, large):
     assert path.exists()
     pid = system.kill("node-1", signal.SIGKILL)
     system.wait_ready("node-1", not_pid=pid)
-    assert not path.exists(), "the next node removes what the killed one left"
+    until(lambda: not path.exists(), 30, "the next node removes what the killed one left")
     (MADE / "linger").unlink()
+
+
+def test_old_objects_of_ended_tasks_go_and_others_stay(own_system, large):
+    s = own_system(nodes=1, handlers=MADE / "handlers.yaml", env={"MILLRACE_KEEP_OBJECTS": "3s"})
+    s.cli("submit", "count", "--file", large, "--id", "old-1", "--wait=60s")
+    s.cli("submit", "big", "--data", "2000000", "--id", "old-2", "--wait=60s")
+    s.cli("submit", "count", "--file", large, "--id", "future-1", "--delay", "1h")
+    meta = meta_of(s, "submit/old-1")
+    for name in ("film", "submitted"):
+        s.nats.js_publish(f"$O.payloads.M.{urlsafe_b64encode(name.encode()).decode()}",
+                          json.dumps({**meta, "name": name}).encode(), {"Nats-Rollup": "sub"})
+    result = s.finished("old-2")["result_object"].split("/", 1)[1]
+    until(lambda: not meta_of(s, "submit/old-1") and not meta_of(s, result), 40, "old objects are gone")
+    left = s.nats.api("STREAM.INFO.OBJ_payloads", {"subjects_filter": "$O.payloads.C.>"})["state"]["subjects"]
+    assert list(left) == ["$O.payloads.C." + meta_of(s, "submit/future-1")["nuid"]]
+    assert meta_of(s, "film") and meta_of(s, "submitted")
 
 
 def test_a_fetch_counts_in_the_tasks_time(system, nats, large):
