@@ -36,7 +36,7 @@ int object_ref_parse(const char *text, struct object_ref *ret, struct err *e)
 		return err_set(e, ERR_INVALID, "an object's name has at most %d bytes", OBJECT_NAME_MAX);
 	memcpy(ret->bucket, text, len);
 	ret->bucket[len] = '\0';
-	strcpy(ret->name, slash + 1); /* its length was looked at */
+	memcpy(ret->name, slash + 1, strlen(slash + 1) + 1);
 	return 0;
 }
 
