@@ -51,7 +51,8 @@ const struct cli_command commands_submit[] = {
 	 "  millrace submit echo --data hello                     prints the id\n"
 	 "  millrace submit echo --data hello --wait              prints the result\n"
 	 "  millrace submit hash --file cat.png --wait=30s\n"
-	 "  millrace submit video_detection --file big.mp4        over the limit: goes into the object store\n"
+	 "  millrace submit video_detection --file big.mp4        over the limit: goes into the object "
+	 "store\n"
 	 "  millrace submit video_detection --object payloads/big.mp4\n"
 	 "  date | millrace submit stats - --priority high\n"
 	 "  millrace submit summarize -d 'a text' --requires gpu --timeout 2m --attempts 2\n"
@@ -71,8 +72,8 @@ size_t submit_body_limit(const struct cli *c)
 }
 
 /*
- * Where the body is: in memory, or, where it is too large for that, a file. What comes from a pipe and
- * is too large is written to a file without a name first.
+ * Where the body is: in memory, or, where it is too large for that, a file. What comes from a pipe
+ * and is too large is written to a file without a name first.
  */
 struct body {
 	struct buf bytes;
@@ -129,7 +130,8 @@ static int spool(int from, struct body *b, struct err *e)
 	int fd = mkstemp(path);
 
 	if (fd < 0)
-		return err_set(e, ERR_IO, "cannot keep what came from stdin: %s: %s", path, strerror(errno));
+		return err_set(e, ERR_IO, "cannot keep what came from stdin: %s: %s", path,
+					   strerror(errno));
 	unlink(path);
 	b->fd = fd;
 	while (b->bytes.len > 0) {

@@ -84,9 +84,9 @@ struct object_get_events {
 	/* bytes are borrowed for the call. Nothing more comes before object_get_go_on. */
 	void (*on_chunk)(void *data, const void *bytes, size_t len);
 	/*
-	 * Once, last; the get is gone. NULL: all of it came, and its digest is right. ERR_NOT_FOUND: there
-	 * is no such object. ERR_CONFLICT: it was replaced or removed meanwhile. ERR_PROTOCOL: its bytes
-	 * are not those that were put (the digest or the size differs).
+	 * Once, last; the get is gone. NULL: all of it came, and its digest is right. ERR_NOT_FOUND:
+	 * there is no such object. ERR_CONFLICT: it was replaced or removed meanwhile. ERR_PROTOCOL:
+	 * its bytes are not those that were put (the digest or the size differs).
 	 */
 	void (*on_end)(void *data, const struct err *e);
 	void *data;
@@ -118,7 +118,7 @@ MUST_CHECK int object_put(struct bus *bus, const char *bucket, const char *name,
 						  int64_t deadline_ms, object_on_info on_put, void *data,
 						  struct object_put **ret, struct err *e);
 /*
- * on_put will not run, and what was put of it is removed. The source is not used any more, but a read
- * of fd that is under way may end later: dup it. NULL is fine.
+ * on_put will not run, and what was put of it is removed. The source is not used any more, but a
+ * read of fd that is under way may end later: dup it. NULL is fine.
  */
 void object_put_cancel(struct object_put **p);

@@ -135,8 +135,7 @@ void object_info_write(const struct object_info *i, struct buf *out)
 	time_format(i->stored_wall_ns, now);
 	j = json_pack("{s:s, s:{s:i}, s:s, s:s, s:I, s:s, s:I}", "name", i->name, "options",
 				  "max_chunk_size", (int)OBJECT_CHUNK_BYTES, "bucket", i->bucket, "nuid", i->nuid,
-				  "size", (json_int_t)i->size_bytes, "mtime", now, "chunks",
-				  (json_int_t)i->chunks);
+				  "size", (json_int_t)i->size_bytes, "mtime", now, "chunks", (json_int_t)i->chunks);
 	if (i->digest && *i->digest)
 		json_object_set_new(j, "digest", json_string(i->digest));
 	if (i->content_type)

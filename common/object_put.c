@@ -39,8 +39,8 @@ struct object_put {
 	char *replaced;          /* nuid of the one before, or NULL */
 	struct object_look *look;
 	EVP_MD_CTX *digest;
-	uint64_t sent, acked;     /* chunks */
-	uint64_t seqs[WINDOW];    /* of acknowledged ones from acked on; 0: not yet */
+	uint64_t sent, acked;  /* chunks */
+	uint64_t seqs[WINDOW]; /* of acknowledged ones from acked on; 0: not yet */
 	uint64_t last_seq;
 	unsigned tries;
 	unsigned attempt; /* answers to an earlier one do not count */

@@ -34,7 +34,7 @@
 #define H_TASK_DUE "Task-Due"                /* on DELAYED: RFC 3339 */
 /* On events.act and DEAD: how an attempt ended. Stripped before a retry. */
 #define H_OUTCOME "Outcome"                  /* failed | returned */
-#define H_OUTCOME_REASON "Outcome-Reason"    /* error timeout crash no-responders no-handler deliveries invalid */
+#define H_OUTCOME_REASON "Outcome-Reason"    /* error timeout crash no-responders no-handler breaker deliveries invalid */
 #define H_OUTCOME_ERROR "Outcome-Error"      /* a sentence */
 #define H_OUTCOME_PERMANENT "Outcome-Permanent" /* "true": retrying cannot help */
 #define H_OUTCOME_RETRY_AFTER "Outcome-Retry-After" /* a duration */

@@ -3,7 +3,8 @@
  * gets one (spool.c bounds them), any other the bytes in memory, which count
  * among the node's payloads.
  *
- *   object's record ──▶ room on the disk ──▶ chunk ──written──▶ chunk … ──▶ digest right ──▶ on_done
+ *   object's record ──▶ room on the disk ──▶ chunk ──written──▶ chunk … ──▶ digest right ──▶
+ * on_done
  *
  * Well: as drawn; the next chunk is asked for when the last is written, so
  * one chunk is in memory, however large the object is. Badly: no such object,

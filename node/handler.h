@@ -62,7 +62,7 @@ struct handler_result {
 	const char *content_type; /* of data, or NULL */
 	const char *error;        /* a sentence, unless RESULT_OK */
 	const char
-		*reason;    /* error (where NULL), crash, no-responders, no-handler; a string constant */
+		*reason; /* error (where NULL), crash, no-responders, no-handler, breaker; a string constant */
 	bool permanent; /* RESULT_FAILED: trying again cannot help */
 	int64_t retry_after_ns; /* 0: the router's own backoff */
 };

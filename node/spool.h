@@ -14,7 +14,7 @@ struct spool;
 struct spool_claim {
 	struct spool *spool;
 	uint64_t bytes;
-	bool held; /* else it waits */
+	bool held;  /* else it waits */
 	char *path; /* of its file, once spool_create made it */
 	void (*on_room)(struct spool_claim *c);
 	struct spool_claim *prev, *next;
@@ -32,7 +32,8 @@ void spool_io(struct spool *s, int by);
 bool spool_busy(const struct spool *s);
 uint64_t spool_max_bytes(const struct spool *s);
 
-/* on_room runs when there is room, in the order in which it was asked for; perhaps before it returns. */
+/* on_room runs when there is room, in the order in which it was asked for; perhaps before it
+ * returns. */
 void spool_claim(struct spool *s, struct spool_claim *c, uint64_t bytes,
 				 void (*on_room)(struct spool_claim *c));
 /* Makes the claim's file, readable and writable by us alone. ret_fd is the caller's. */

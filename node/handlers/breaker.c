@@ -16,7 +16,7 @@
 int breaker_next(enum breaker_state from, enum breaker_event event)
 {
 	static const int table[][4] = {
-		/*                      TRIPPED             RESTED              PROVED             FAILED_AGAIN */
+		/*                      TRIPPED             RESTED              PROVED FAILED_AGAIN */
 		[BREAKER_CLOSED] = {BREAKER_OPEN, BREAKER_IMPOSSIBLE, BREAKER_IMPOSSIBLE,
 							BREAKER_IMPOSSIBLE},
 		[BREAKER_OPEN] = {BREAKER_IMPOSSIBLE, BREAKER_HALF_OPEN, BREAKER_IMPOSSIBLE,

@@ -19,12 +19,12 @@
 #define BREAKER_SLICES 10
 
 struct breaker_config {
-	int64_t failures;     /* so many in a row open it; 0: never by that */
-	int64_t percent;      /* or this share of the calls within the window; 0: never by that */
-	int64_t calls;        /* if there were at least so many */
+	int64_t failures; /* so many in a row open it; 0: never by that */
+	int64_t percent;  /* or this share of the calls within the window; 0: never by that */
+	int64_t calls;    /* if there were at least so many */
 	int64_t window_ns;
 	int64_t open_ns;
-	int64_t probes;       /* at once while HALF_OPEN; as many successes close it */
+	int64_t probes; /* at once while HALF_OPEN; as many successes close it */
 };
 
 enum breaker_state { BREAKER_CLOSED, BREAKER_OPEN, BREAKER_HALF_OPEN };

@@ -37,8 +37,8 @@ enum { READ_BYTES = 128 * 1024, WORDS_MAX = 200, ERROR_MAX = 1400 };
 struct http {
 	struct handler *handler;
 	struct http_config config;
-	struct http_host *host; /* NULL: its opening failed, or was a check */
-	struct call *calls;     /* those that are freed behind a read too */
+	struct http_host *host;     /* NULL: its opening failed, or was a check */
+	struct call *calls;         /* those that are freed behind a read too */
 	struct metric *answered[6]; /* by the first digit of the status; 0: none came */
 	bool closing;
 };
@@ -234,7 +234,8 @@ static size_t on_header(char *line, size_t one, size_t len, void *data)
 		size_t n = len - at;
 		while (n > 0 && (unsigned char)line[at + n - 1] <= ' ')
 			n--;
-		snprintf(c->retry_after, sizeof(c->retry_after), "%.*s", (int)MIN_OF(n, (size_t)63), line + at);
+		snprintf(c->retry_after, sizeof(c->retry_after), "%.*s", (int)MIN_OF(n, (size_t)63),
+				 line + at);
 	}
 	return len;
 }
@@ -324,8 +325,8 @@ static void add_headers(struct call *c)
 	static const char *const passed[] = {"traceparent", "tracestate"};
 	const struct http *x = c->http;
 	const struct handler_task *t = &c->run->task;
-	const char *type = t->content_type && value_ok(t->content_type) ? t->content_type
-																	: x->config.content_type;
+	const char *type =
+		t->content_type && value_ok(t->content_type) ? t->content_type : x->config.content_type;
 	char number[24];
 
 	for (char *const *h = x->config.headers; h && *h; h++) {
@@ -469,8 +470,8 @@ static void start(struct handler *h, struct handler_run *run)
 }
 
 /*
- * Where most of its time is over the host was too slow, and that speaks against it; who cancels a task
- * soon has reasons of their own.
+ * Where most of its time is over the host was too slow, and that speaks against it; who cancels a
+ * task soon has reasons of their own.
  */
 static void cancel(struct handler *h, struct handler_run *run)
 {
@@ -494,9 +495,9 @@ static void make_metrics(struct http *x)
 	for (size_t i = 0; i < ARRAY_LEN(outcomes); i++) {
 		CLEANUP(free_ptr)
 		char *labels = xasprintf("type=\"%s\",outcome=\"%s\"", x->handler->type, outcomes[i]);
-		x->answered[i] = metric_counter("millrace_node_http_requests_total",
-										"Requests of http handlers, by how they were answered.",
-										labels);
+		x->answered[i] =
+			metric_counter("millrace_node_http_requests_total",
+						   "Requests of http handlers, by how they were answered.", labels);
 	}
 }
 
@@ -527,8 +528,7 @@ static void close_http(struct handler *h)
 	struct http *x = h->state;
 	struct call *c, *next;
 
-	DL_FOREACH_SAFE(x->calls, c, next)
-	{
+	DL_FOREACH_SAFE (x->calls, c, next) {
 		if (c->run) {
 			http_host_abort(x->host, &c->transfer);
 			(void)end_call(c);
@@ -539,4 +539,5 @@ static void close_http(struct handler *h)
 		http_host_release(&x->host, on_host_released, x);
 }
 
-const struct handler_kind kind_http = {"http", open_http, start, cancel, close_http, OBJECT_AS_FILE};
+const struct handler_kind kind_http = {"http", open_http,  start,
+									   cancel, close_http, OBJECT_AS_FILE};

@@ -27,8 +27,8 @@ static const struct config_key keys[] = {
 	 "until it is connected; the rest is the task's timeout", NULL, NS_PER_MS, 600 * NS_PER_S},
 	{"response", CONFIG_SIZE, offsetof(struct http_config, response_bytes), "1MiB",
 	 "longest answer", NULL, 0, 1 << 30},
-	{"redirects", CONFIG_INT, offsetof(struct http_config, redirects), "0",
-	 "how many are followed", NULL, 0, 20},
+	{"redirects", CONFIG_INT, offsetof(struct http_config, redirects), "0", "how many are followed",
+	 NULL, 0, 20},
 	{"connections", CONFIG_INT, offsetof(struct http_config, host.connections), "10",
 	 "to the host at once", NULL, 1, 1000},
 	{"proxy", CONFIG_STRING, offsetof(struct http_config, proxy), NULL,
@@ -77,7 +77,8 @@ bool http_config_sends_body(const struct http_config *c)
 static bool name_ok(const char *name)
 {
 	for (const char *p = name; *p; p++) {
-		bool alnum = (*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z');
+		bool alnum =
+			(*p >= '0' && *p <= '9') || (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z');
 		if (!alnum && !strchr("-_.", *p))
 			return false;
 	}
@@ -103,14 +104,17 @@ static int add_header(struct http_config *c, const struct doc *d, const char *va
 	if (!name_ok(d->key))
 		return err_set(e, ERR_INVALID, "line %u: \"%.64s\" is no header's name", d->line, d->key);
 	if (name_taken(d->key))
-		return err_set(e, ERR_INVALID, "line %u: header %s is set by the node itself", d->line, d->key);
+		return err_set(e, ERR_INVALID, "line %u: header %s is set by the node itself", d->line,
+					   d->key);
 	for (const char *p = value; *p; p++) {
 		if ((unsigned char)*p < 0x20 && *p != '\t')
-			return err_set(e, ERR_INVALID, "line %u: header %s: its value holds a control character",
-						   d->line, d->key);
+			return err_set(e, ERR_INVALID,
+						   "line %u: header %s: its value holds a control character", d->line,
+						   d->key);
 	}
 	/* Without a value libcurl would take it away; with ';' it sends it empty. */
-	strings_add(&c->headers, *value ? xasprintf("%s: %s", d->key, value) : xasprintf("%s;", d->key));
+	strings_add(&c->headers,
+				*value ? xasprintf("%s: %s", d->key, value) : xasprintf("%s;", d->key));
 	return 0;
 }
 
@@ -126,7 +130,8 @@ static int value_of_file(const struct doc *d, char **ret, struct err *e)
 	if (n < 0)
 		return err_set(e, ERR_INVALID, "line %u: %s: %s", d->line, d->scalar, strerror(why));
 	if (n > SECRET_MAX)
-		return err_set(e, ERR_INVALID, "line %u: %s: over %d bytes", d->line, d->scalar, SECRET_MAX);
+		return err_set(e, ERR_INVALID, "line %u: %s: over %d bytes", d->line, d->scalar,
+					   SECRET_MAX);
 	text[n] = '\0';
 	text[strcspn(text, "\r\n")] = '\0';
 	*ret = TAKE(text);
@@ -206,8 +211,8 @@ static int check_method(const struct doc *map, const struct http_config *c, stru
 static int check_file(const struct doc *tls, const char *key, const char *path, struct err *e)
 {
 	if (path && access(path, R_OK) != 0)
-		return err_set(e, ERR_INVALID, "line %u: tls: %s: %s: %s", doc_get(tls, key)->line, key, path,
-					   strerror(errno));
+		return err_set(e, ERR_INVALID, "line %u: tls: %s: %s: %s", doc_get(tls, key)->line, key,
+					   path, strerror(errno));
 	return 0;
 }
 
@@ -233,7 +238,8 @@ static int read_url(const struct doc *map, struct http_config *c, struct err *e)
 	if (section_list(map, "url_headers", &allowed, e))
 		return ERR_INVALID;
 	if (!url || url->kind != DOC_SCALAR)
-		return err_set(e, ERR_INVALID, "line %u: url is missing: https://host/path", map ? map->line : 0);
+		return err_set(e, ERR_INVALID, "line %u: url is missing: https://host/path",
+					   map ? map->line : 0);
 	if (http_url_read(url->scalar, allowed, &c->url, e))
 		return err_wrap(e, "line %u", url->line);
 	return 0;

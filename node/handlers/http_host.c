@@ -245,8 +245,8 @@ static void make_metrics(struct http_host *h)
 {
 	CLEANUP(free_ptr) char *label = xasprintf("host=\"%s\"", h->authority);
 
-	h->state = metric_gauge("millrace_node_http_breaker_state",
-							"0 closed, 1 open, 2 half-open.", label);
+	h->state =
+		metric_gauge("millrace_node_http_breaker_state", "0 closed, 1 open, 2 half-open.", label);
 	h->opened = metric_counter("millrace_node_http_breaker_opened_total",
 							   "How often a host's breaker opened.", label);
 	h->refused = metric_counter("millrace_node_http_breaker_refused_total",
@@ -285,8 +285,7 @@ int http_host_get(uv_loop_t *loop, const char *authority, const struct http_host
 {
 	struct http_host *h = NULL;
 
-	DL_FOREACH(hosts, h)
-	{
+	DL_FOREACH (hosts, h) {
 		if (h->loop == loop && str_eq(h->authority, authority))
 			break;
 	}

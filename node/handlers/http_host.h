@@ -24,7 +24,8 @@ struct http_host_config {
 MUST_CHECK int http_host_get(uv_loop_t *loop, const char *authority,
 							 const struct http_host_config *config, struct http_host **ret,
 							 struct err *e);
-/* No transfer of the caller is under way. on_released runs when nothing of it is left on the loop: from within or later. */
+/* No transfer of the caller is under way. on_released runs when nothing of it is left on the loop:
+ * from within or later. */
 void http_host_release(struct http_host **host, void (*on_released)(void *data), void *data);
 
 /* As breaker_admit; what came of it is logged and counted. */

@@ -40,7 +40,8 @@ static int check_path(const char *path, char *const *allowed, struct err *e)
 		size_t len = strcspn(p, "{}");
 		for (size_t i = 0; i < len; i++) {
 			if ((unsigned char)p[i] <= 0x20 || (unsigned char)p[i] > 0x7e)
-				return err_set(e, ERR_INVALID, "url: a blank or a byte beyond ASCII; write it as %%XX");
+				return err_set(e, ERR_INVALID,
+							   "url: a blank or a byte beyond ASCII; write it as %%XX");
 		}
 		p += len;
 		if (!*p)
@@ -73,8 +74,9 @@ int http_url_read(const char *text, char *const *allowed, struct http_url *ret, 
 		return err_set(e, ERR_INVALID,
 					   "url: no user or password in it (they end up in logs); use headers_file");
 	if (memchr(host, '{', len))
-		return err_set(e, ERR_INVALID, "url: no placeholder in the host: a task may not say whom the "
-									   "node speaks to");
+		return err_set(e, ERR_INVALID,
+					   "url: no placeholder in the host: a task may not say whom the "
+					   "node speaks to");
 	for (size_t i = 0; i < len; i++) {
 		if (!isalnum((unsigned char)host[i]) && !strchr("-._:[]", host[i]))
 			return err_set(e, ERR_INVALID, "url: '%c' can't be in a host's name", host[i]);
@@ -118,8 +120,8 @@ static int add_encoded(const char *name, size_t name_len, const char *value, str
 					   struct err *e)
 {
 	if (!value || !*value || str_eq(value, ".") || str_eq(value, ".."))
-		return err_set(e, ERR_INVALID, "the address needs {%.*s}, and the task %s", (int)name_len, name,
-					   value && *value ? "has a step in a path there" : "has none");
+		return err_set(e, ERR_INVALID, "the address needs {%.*s}, and the task %s", (int)name_len,
+					   name, value && *value ? "has a step in a path there" : "has none");
 	for (; *value; value++) {
 		if (isalnum((unsigned char)*value) || strchr("-_~.", *value))
 			buf_add(out, value, 1);

@@ -20,8 +20,8 @@ MUST_CHECK int http_url_read(const char *text, char *const *allowed, struct http
 							 struct err *e);
 void http_url_release(struct http_url *u);
 /*
- * Owned; values are percent-encoded but for letters, digits and -_~. between others. ERR_INVALID: the
- * task has no such header, or its value is empty or would be a step in the path ("..").
+ * Owned; values are percent-encoded but for letters, digits and -_~. between others. ERR_INVALID:
+ * the task has no such header, or its value is empty or would be a step in the path ("..").
  */
 MUST_CHECK int http_url_fill(const struct http_url *u, const struct handler_task *t, char **ret,
 							 struct err *e);

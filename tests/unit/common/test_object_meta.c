@@ -84,7 +84,8 @@ static void what_the_go_client_writes_is_read(void **state)
 static void what_is_written_is_read_again(void **state)
 {
 	(void)state;
-	char bucket[] = "payloads", name[] = "a \"b\"/\xc3\xa4", digest[] = "SHA-256=x", type[] = "text/plain";
+	char bucket[] = "payloads", name[] = "a \"b\"/\xc3\xa4", digest[] = "SHA-256=x",
+		 type[] = "text/plain";
 	char nuid[OBJECT_NUID_LEN + 1], other[OBJECT_NUID_LEN + 1];
 	object_nuid(nuid);
 	object_nuid(other);

@@ -23,7 +23,8 @@ static void the_table_leads_where_it_is_drawn(void **state)
 	};
 	for (int s = BREAKER_CLOSED; s <= BREAKER_HALF_OPEN; s++) {
 		for (int v = BREAKER_TRIPPED; v <= BREAKER_FAILED_AGAIN; v++)
-			assert_int_equal(breaker_next((enum breaker_state)s, (enum breaker_event)v), wanted[s][v]);
+			assert_int_equal(breaker_next((enum breaker_state)s, (enum breaker_event)v),
+							 wanted[s][v]);
 	}
 }
 

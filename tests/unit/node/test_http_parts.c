@@ -72,7 +72,8 @@ static void a_tasks_word_never_leaves_its_place_in_the_address(void **state)
 	};
 	struct http_url u = {0};
 	struct err e;
-	assert_int_equal(http_url_read("https://h/a/{header.X-Customer}/z?n={attempt}", allowed, &u, &e), 0);
+	assert_int_equal(
+		http_url_read("https://h/a/{header.X-Customer}/z?n={attempt}", allowed, &u, &e), 0);
 	for (size_t i = 0; i < ARRAY_LEN(t); i++) {
 		const struct bus_header h = {"x-CUSTOMER", t[i].value};
 		const struct handler_task task = {
@@ -99,7 +100,7 @@ static void a_status_means(void **state)
 		enum http_meaning meaning;
 		bool against;
 	} t[] = {
-		{200, HTTP_OK, false},   {204, HTTP_OK, false},   {299, HTTP_OK, false},
+		{200, HTTP_OK, false},    {204, HTTP_OK, false},    {299, HTTP_OK, false},
 		{301, HTTP_NEVER, false}, {304, HTTP_NEVER, false}, {400, HTTP_NEVER, false},
 		{401, HTTP_NEVER, false}, {404, HTTP_NEVER, false}, {408, HTTP_RETRY, true},
 		{409, HTTP_NEVER, false}, {425, HTTP_RETRY, false}, {429, HTTP_RETRY, true},

@@ -69,7 +69,7 @@ static void a_task_has_the_columns_of_its_type(void **state)
 		PG_INT4,        PG_INT8,        PG_TEXT, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_TIMESTAMPTZ,
 		PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT8, PG_INT8,        PG_INT8,        PG_TEXT,
 		PG_TEXT,        PG_TEXT,        PG_INT4, PG_BYTEA,       PG_INT4,        PG_TEXT,
-		PG_BYTEA,       PG_TEXT,        PG_TEXT,
+		PG_BYTEA,       PG_TEXT,        PG_TEXT, PG_TEXT,        PG_INT8,
 	};
 	struct merge m = {0};
 	struct records r = {0};
