@@ -7,11 +7,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from base64 import urlsafe_b64encode
 from pathlib import Path
 
 import pytest
 
+from lib.system import BIN
 from lib.wait import until
 
 AGENT = r'''
@@ -239,3 +241,18 @@ def test_a_fetch_counts_in_the_tasks_time(system, nats, large):
     task = system.finished(system.submit("brief", task_object="payloads/submit/torn-1", task_id="torn-2",
                                          task_attempts="1"), "dead")
     assert "replaced or removed while it was read" in task["error"]
+
+
+@pytest.mark.parametrize("after", [0.1, 0.5, 1.0])
+def test_a_broker_that_is_killed_meanwhile_costs_no_bytes(system, after):
+    """Of the put, the fetch, or neither: whichever it meets goes on when the broker is back."""
+    path = MADE / "outage.bin"
+    path.write_bytes(os.urandom(1 << 20) * 64)
+    submit = subprocess.Popen([BIN / "millrace", "submit", "inspect", "--file", path, "--id", f"outage-{after}", "--wait=100s"],
+                              env=system.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(after)  # no readiness: a moment somewhere in the transfer
+    pid = system.kill("broker")
+    system.wait_ready("broker", not_pid=pid)
+    out, err = submit.communicate(timeout=120)
+    assert submit.returncode == 0, err
+    assert out.split()[0] == sha(path)
