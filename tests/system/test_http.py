@@ -1,6 +1,8 @@
 """The http handler against a real server: what a status means, what it sends, what a breaker spares."""
 import json
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from email.utils import formatdate
@@ -19,11 +21,18 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port=0):
-        super().__init__(("127.0.0.1", port), Handler)
+    def __init__(self, start=True):
+        super().__init__(("127.0.0.1", 0), Handler)
         self.seen, self.connections, self.busy, self.most, self.lock = [], set(), 0, 0, threading.Lock()
         self.healthy = True
+        if start:
+            self.start()
+
+    def start(self):
         threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request, client_address):
+        pass  # a client that goes away in the middle is what some of these tests are about
 
     @property
     def port(self):
@@ -95,11 +104,26 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(404, b"no such path")
 
 
-server, sick = Server(), Server()
+MADE = Path(tempfile.mkdtemp(prefix="millrace-test-http-"))
+
+
+def tls_server():
+    """With a certificate that only those take who were told of it."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1", "-addext",
+                    "subjectAltName=IP:127.0.0.1", "-keyout", MADE / "key.pem", "-out", MADE / "cert.pem"],
+                   check=True, capture_output=True)
+    made = Server(start=False)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(MADE / "cert.pem", MADE / "key.pem")
+    made.socket = context.wrap_socket(made.socket, server_side=True, do_handshake_on_connect=False)
+    made.start()
+    return made
+
+
+server, sick, secure = Server(), Server(), tls_server()
 with socket.socket() as s:  # a port where nobody listens
     s.bind(("127.0.0.1", 0))
     DEAF = s.getsockname()[1]
-MADE = Path(tempfile.mkdtemp(prefix="millrace-test-http-"))
 (MADE / "secret").write_text("Bearer s3cret\n")
 HERE = f"http://127.0.0.1:{server.port}"
 QUIET = "breaker: {failures: 0, percent: 0}, connections: 4"
@@ -119,6 +143,9 @@ handlers:
   - {{type: large, kind: http, url: "{HERE}/large", response: 4KiB, {QUIET}}}
   - {{type: slow, kind: http, url: "{HERE}/slow", {QUIET}}}
   - {{type: deaf, kind: http, url: "http://127.0.0.1:{DEAF}/", breaker: {{failures: 0, percent: 0}}}}
+  - {{type: trusted, kind: http, url: "https://127.0.0.1:{secure.port}/echo", tls: {{ca: {MADE}/cert.pem}}, {QUIET}}}
+  - {{type: unknown, kind: http, url: "https://127.0.0.1:{secure.port}/echo", {QUIET}}}
+  - {{type: misnamed, kind: http, url: "https://localhost:{secure.port}/echo", tls: {{ca: {MADE}/cert.pem}}, {QUIET}}}
   - {{type: sick, kind: http, url: "http://127.0.0.1:{sick.port}/sick", breaker: {{failures: 3, percent: 0, open: 4s, probes: 1}}}}
 """)
 
@@ -132,6 +159,7 @@ def system():
     s.remove()
     server.shutdown()
     sick.shutdown()
+    secure.shutdown()
     shutil.rmtree(MADE)
 
 
@@ -200,6 +228,15 @@ def test_a_timeout_aborts_the_transfer(system):
 def test_nobody_there_is_tried_again(system):
     task = system.finished(system.submit("deaf", b"x", task_id="deaf-1", task_attempts="2", task_backoff="50ms"), "dead")
     assert task["attempt"] == 2 and f"127.0.0.1:{DEAF}" in task["error"]
+
+
+def test_a_host_must_prove_who_it_is(system):
+    system.submit("trusted", b"safe", task_id="tls-1")
+    assert system.finished("tls-1", "completed")["result"] == "safe"
+    for task_type in ("unknown", "misnamed"):
+        task_id = system.submit(task_type, b"safe", task_id=f"tls-{task_type}", task_attempts="1")
+        task = system.finished(task_id, "dead")
+        assert "SSL" in task["error"] and not secure.of(task_id), task["error"]
 
 
 def test_connections_are_reused_and_bounded(system):

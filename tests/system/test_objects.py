@@ -243,6 +243,30 @@ def test_a_fetch_counts_in_the_tasks_time(system, nats, large):
     assert "replaced or removed while it was read" in task["error"]
 
 
+def test_the_disk_is_bounded_and_waiting_for_it_counts_in_the_tasks_time(system, large):
+    """5 MB objects, room for 6 MiB, four slots: one lies there at a time."""
+    (MADE / "narrow.yaml").write_text("""
+handlers:
+  - type: narrow
+    kind: exec
+    command: [sh, -c, 'ls "$(dirname "$MILLRACE_FILE")" | wc -l; sleep 1.5']
+""")
+    node = system.start_node("narrow", "--handlers", MADE / "narrow.yaml", "--objects-disk", "6MiB", "--slots", "4")
+    ids = [system.submit("narrow", task_object="payloads/submit/shared-1", task_id=f"narrow-{i}", task_attempts="1",
+                         task_timeout="60s") for i in range(3)]
+    late = system.submit("narrow", task_object="payloads/submit/shared-1", task_id="narrow-late", task_attempts="1",
+                         task_timeout="1s")
+    assert [system.finished(i, "completed")["result"].strip() for i in ids] == ["1"] * 3
+    task = system.finished(late, "dead")
+    assert task["reason"] == "timeout"
+    with open(MADE / "wide.bin", "wb") as f:
+        f.truncate(7 << 20)
+    done = system.cli("submit", "narrow", "--file", MADE / "wide.bin", "--wait=30s", check=False)
+    assert done.returncode == 4 and "objects.disk" in done.err
+    node.terminate()
+    assert node.wait(30) == 0
+
+
 @pytest.mark.parametrize("after", [0.1, 0.5, 1.0])
 def test_a_broker_that_is_killed_meanwhile_costs_no_bytes(system, after):
     """Of the put, the fetch, or neither: whichever it meets goes on when the broker is back."""
