@@ -22,6 +22,8 @@
 #include "common/task.h"
 
 #define ATTEMPTS_MAX 1000
+/* What the bucket holds in all; an endless pipe must not fill the disk for ever. */
+#define SPOOL_MAX_BYTES (UINT64_C(16) << 30)
 
 static const struct cli_flag flags[] = {
 	{"data", 'd', "S", "the body"},
@@ -138,6 +140,9 @@ static int spool(int from, struct body *b, struct err *e)
 		if (write_all(fd, b->bytes.data, b->bytes.len, e))
 			return e->code;
 		b->len += b->bytes.len;
+		if (b->len > SPOOL_MAX_BYTES)
+			return err_set(e, ERR_TOO_LARGE,
+						   "over 16 GiB, which is more than the object store takes");
 		buf_reset(&b->bytes);
 		if (read_fd(from, 1 << 20, &b->bytes, e))
 			return e->code;

@@ -14,6 +14,7 @@
  * read). Other bytes than were put, or more: that is said, and the taker
  * throws away what it has.
  */
+#include <jansson.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 
@@ -97,14 +98,41 @@ static void on_retry(struct timeout *t)
 		look(g);
 }
 
+/* A 2.9 broker says nothing of a bucket that is not there; then it is asked for the stream. */
+static void on_stream_told(void *data, struct bus_msg **m, const struct err *e)
+{
+	struct object_get *g = data;
+	json_error_t je;
+	json_t *j = e ? NULL : json_loadb(bus_msg_data(*m), bus_msg_len(*m), 0, &je);
+	json_int_t code = json_integer_value(json_object_get(json_object_get(j, "error"), "err_code"));
+
+	json_decref(j);
+	if (code == JS_ERR_STREAM_NOT_FOUND)
+		fail(g, ERR_NOT_FOUND, "there is no such bucket");
+	else
+		timeout_start(&g->timeout, RETRY_MS, on_retry);
+}
+
+static void ask_for_stream(struct object_get *g)
+{
+	CLEANUP(free_ptr) char *subject = xasprintf("$JS.API.STREAM.INFO.OBJ_%s", g->bucket);
+	struct err e;
+
+	if (bus_request(g->bus, &(struct bus_out){.subject = subject}, ANSWER_MS, on_stream_told, g,
+					&g->call, &e))
+		timeout_start(&g->timeout, RETRY_MS, on_retry);
+}
+
 static void again(struct object_get *g, const struct err *why)
 {
 	bool passes = why->code == ERR_TIMEOUT || why->code == ERR_UNREACHABLE;
 
-	if (passes && (!g->patience_ms || clock_mono_ms() - g->told_ms < g->patience_ms))
-		timeout_start(&g->timeout, RETRY_MS, on_retry);
-	else
+	if (!passes || (g->patience_ms && clock_mono_ms() - g->told_ms >= g->patience_ms))
 		end(g, why);
+	else if (why->code == ERR_TIMEOUT && !g->looked)
+		ask_for_stream(g);
+	else
+		timeout_start(&g->timeout, RETRY_MS, on_retry);
 }
 
 /* ---- the end ---- */
