@@ -2,7 +2,8 @@
  * `millrace submit`: one task, or with --batch many. It stands alone as the
  * one command that makes work.
  *
- * Goes well: everything is checked first, the id is made here, the message is
+ * Goes well: everything is checked first, the id is made here, a body over the
+ * broker's limit is put into the object store, the message is
  * published to tasks.<type> until its PubAck comes, the id is printed. Fails:
  * a wrong flag before anything is sent (2); no broker (5); no PubAck in time
  * (124), and then the sentence has the id, because submitting again under it
@@ -13,16 +14,21 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/draft.h"
+#include "cli/object.h"
 #include "common/task.h"
 
 #define ATTEMPTS_MAX 1000
+/* What the bucket holds in all; an endless pipe must not fill the disk for ever. */
+#define SPOOL_MAX_BYTES (UINT64_C(16) << 30)
 
 static const struct cli_flag flags[] = {
 	{"data", 'd', "S", "the body"},
 	{"file", 'f', "F", "read the body from a file; '-' or a bare - as the last word: from stdin"},
+	{"object", 0, "BUCKET/NAME", "the body lies in the object store, as payloads/big.mp4"},
 	{"priority", 'p', "P", "high, normal, low, or 0 to 9 (9 is the highest)"},
 	{"requires", 0, "A,B", "capabilities that a node must have"},
 	{"timeout", 0, "D", "longest run of one attempt (300s)"},
@@ -52,6 +58,9 @@ const struct cli_command commands_submit[] = {
 	 "  millrace submit echo --data hello                     prints the id\n"
 	 "  millrace submit echo --data hello --wait              prints the result\n"
 	 "  millrace submit hash --file cat.png --wait=30s\n"
+	 "  millrace submit video_detection --file big.mp4        over the limit: goes into the object "
+	 "store\n"
+	 "  millrace submit video_detection --object payloads/big.mp4\n"
 	 "  date | millrace submit stats - --priority high\n"
 	 "  millrace submit summarize -d 'a text' --requires gpu --timeout 2m --attempts 2\n"
 	 "  millrace submit report -d x --at 2030-01-02T03:04:05Z --id report-42\n"
@@ -71,16 +80,33 @@ size_t submit_body_limit(const struct cli *c)
 	return max > 2 * HEADER_ROOM_BYTES ? max - HEADER_ROOM_BYTES : max;
 }
 
-/* Reads to the end, but no more than could be sent. */
-static int read_fd(int fd, struct buf *out, struct err *e)
-{
-	const size_t most = 64u << 20;
+/*
+ * Where the body is: in memory, or, where it is too large for that, a file. What comes from a pipe
+ * and is too large is written to a file without a name first.
+ */
+struct body {
+	struct buf bytes;
+	int fd; /* -1: it is in bytes */
+	uint64_t len;
+};
 
-	for (;;) {
+static void body_release(struct body *b)
+{
+	buf_release(&b->bytes);
+	if (b->fd >= 0)
+		close(b->fd);
+	b->fd = -1;
+}
+
+/* Up to most + 1 bytes. */
+static int read_fd(int fd, size_t most, struct buf *out, struct err *e)
+{
+	while (out->len <= most) {
+		size_t room = MIN_OF(most + 1 - out->len, (size_t)65536);
 		ssize_t n;
 
-		buf_reserve(out, 65536);
-		n = read(fd, out->data + out->len, 65536);
+		buf_reserve(out, room);
+		n = read(fd, out->data + out->len, room);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -88,47 +114,136 @@ static int read_fd(int fd, struct buf *out, struct err *e)
 		if (n == 0)
 			return 0;
 		out->len += (size_t)n;
-		if (out->len > most)
-			return err_set(
-				e, ERR_TOO_LARGE,
-				"over %zu MiB; put it into the object store: nats obj put payloads FILE, and "
-				"submit with -H Task-Object:payloads/FILE",
-				most >> 20);
 	}
+	return 0;
 }
 
-static int read_body(const char *path, struct buf *out, struct err *e)
+static int write_all(int fd, const char *bytes, size_t len, struct err *e)
 {
-	int fd = str_eq(path, "-") ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	int rc;
+	while (len > 0) {
+		ssize_t n = write(fd, bytes, len);
+
+		if (n < 0 && errno != EINTR)
+			return err_set(e, ERR_IO, "cannot keep what came from stdin: %s", strerror(errno));
+		bytes += MAX_OF(n, 0);
+		len -= (size_t)MAX_OF(n, 0);
+	}
+	return 0;
+}
+
+/* The rest of a pipe, behind what was read already. */
+static int spool(int from, struct body *b, struct err *e)
+{
+	const char *tmp = getenv("TMPDIR");
+	CLEANUP(free_ptr) char *path = xasprintf("%s/millrace-submit-XXXXXX", tmp ? tmp : "/tmp");
+	int fd = mkstemp(path);
 
 	if (fd < 0)
+		return err_set(e, ERR_IO, "cannot keep what came from stdin: %s: %s", path,
+					   strerror(errno));
+	unlink(path);
+	b->fd = fd;
+	while (b->bytes.len > 0) {
+		if (write_all(fd, b->bytes.data, b->bytes.len, e))
+			return e->code;
+		b->len += b->bytes.len;
+		if (b->len > SPOOL_MAX_BYTES)
+			return err_set(e, ERR_TOO_LARGE,
+						   "over 16 GiB, which is more than the object store takes");
+		buf_reset(&b->bytes);
+		if (read_fd(from, 1 << 20, &b->bytes, e))
+			return e->code;
+	}
+	return 0;
+}
+
+static int read_body(const char *path, size_t most, struct body *b, struct err *e)
+{
+	int fd = str_eq(path, "-") ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	int rc;
+
+	if (fd < 0 || fstat(fd, &st))
 		return err_set(e, ERR_IO, "%s: %s", path, strerror(errno));
-	rc = read_fd(fd, out, e);
+	if (fd != STDIN_FILENO && S_ISREG(st.st_mode) && (uint64_t)st.st_size > most) {
+		b->fd = fd;
+		b->len = (uint64_t)st.st_size;
+		return 0;
+	}
+	rc = read_fd(fd, most, &b->bytes, e);
+	if (!rc && b->bytes.len > most)
+		rc = spool(fd, b, e);
+	else
+		b->len = b->bytes.len;
 	if (fd != STDIN_FILENO)
 		close(fd);
 	return rc ? err_wrap(e, "%s", path) : 0;
 }
 
-int submit_body(const struct cli *c, int argc, char **argv, struct buf *out, struct err *e)
+static int check_body(const struct cli *c, int argc, char **argv, struct err *e)
 {
-	const char *data = cli_value(c, "data");
-	const char *file = cli_value(c, "file");
+	const char *object = cli_value(c, "object");
+	struct object_ref ref;
 
 	if (argc == 2 && !str_eq(argv[1], "-"))
 		return err_set(e, ERR_INVALID,
 					   "'%.60s' is one argument too many; give the body by --data, --file or -",
 					   argv[1]);
-	if ((data != NULL) + (file != NULL) + (argc == 2) > 1)
-		return err_set(e, ERR_INVALID, "--data, --file and - exclude each other");
-	if (argc == 2)
-		file = "-";
-	if (file)
-		return read_body(file, out, e);
-	buf_add_str(out, data ? data : "");
+	if (cli_has(c, "data") + cli_has(c, "file") + cli_has(c, "object") + (argc == 2) > 1)
+		return err_set(e, ERR_INVALID, "--data, --file, --object and - exclude each other");
+	if (object && object_ref_parse(object, &ref, e))
+		return err_wrap(e, "--object");
 	return 0;
 }
 
+static int body(const struct cli *c, int argc, struct body *b, struct err *e)
+{
+	const char *data = cli_value(c, "data");
+	const char *file = argc == 2 ? "-" : cli_value(c, "file");
+
+	if (file)
+		return read_body(file, submit_body_limit(c), b, e);
+	buf_add_str(&b->bytes, data ? data : "");
+	b->len = b->bytes.len;
+	return 0;
+}
+
+int submit_body(const struct cli *c, int argc, char **argv, struct buf *out, struct err *e)
+{
+	CLEANUP(body_release) struct body b = {.fd = -1};
+	int rc = check_body(c, argc, argv, e);
+
+	if (!rc)
+		rc = body(c, argc, &b, e);
+	if (!rc && b.len > submit_body_limit(c))
+		rc = err_set(e, ERR_TOO_LARGE,
+					 "%llu bytes are too many for a message; put them into the object store (nats obj "
+					 "put) and name them by --object",
+					 (unsigned long long)b.len);
+	if (!rc)
+		buf_add(out, b.bytes.data, b.bytes.len);
+	return rc;
+}
+
+/* A body that no message can carry goes into the object store, under the task's id. */
+static int put_large(struct cli *c, struct draft *d, struct body *b, struct err *e)
+{
+	CLEANUP(free_ptr) char *name = xasprintf(OBJECT_OF_SUBMIT "%s", d->id);
+	CLEANUP(free_ptr) char *ref = xasprintf(OBJECT_BUCKET "/%s", name);
+	const struct object_source source = {
+		.data = b->fd < 0 ? b->bytes.data : NULL, .fd = b->fd, .len_bytes = b->len};
+
+	if (b->len <= submit_body_limit(c))
+		return 0;
+	cli_say(c, "%llu bytes are too many for a message; they go to the object store as %s",
+			(unsigned long long)b->len, ref);
+	if (cli_object_put(c, name, &source, e))
+		return err_wrap(e, "%s", d->id);
+	buf_reset(&b->bytes);
+	return draft_add(d, H_TASK_OBJECT, ref, e);
+}
+
+/* The flags that are a header each. */
 int submit_headers(const struct cli *c, struct draft *d, struct err *e)
 {
 	const char *v;
@@ -153,6 +268,8 @@ int submit_headers(const struct cli *c, struct draft *d, struct err *e)
 	if (cli_number(c, "attempts", 1, ATTEMPTS_MAX, &attempts, e))
 		return ERR_INVALID;
 	if ((v = cli_value(c, "attempts")) && draft_add(d, H_TASK_ATTEMPTS, v, e))
+		return e->code;
+	if ((v = cli_value(c, "object")) && draft_add(d, H_TASK_OBJECT, v, e))
 		return e->code;
 	if ((v = cli_value(c, "project"))) {
 		if (token_check("project", v, e))
@@ -225,12 +342,6 @@ static int publish(struct cli *c, const struct draft *d, const struct buf *data,
 						  .headers = d->headers,
 						  .nheaders = d->nheaders};
 
-	if (data->len > submit_body_limit(c))
-		return err_set(e, ERR_TOO_LARGE,
-					   "the body has %zu bytes, over the broker's limit of %zu; put it into the "
-					   "object store (nats obj put payloads "
-					   "FILE) and submit with -H Task-Object:payloads/FILE",
-					   data->len, submit_body_limit(c));
 	snprintf(subject, sizeof(subject), "tasks.%s", d->type);
 	return cli_publish(c, &out, NULL, ret_duplicate, e) ? explain(c, d, e) : 0;
 }
@@ -248,19 +359,21 @@ static void print_id(const struct cli *c, const struct draft *d, bool duplicate)
 	json_decref(j);
 }
 
-static int submit_one(struct cli *c, struct draft *d, const struct buf *data)
+static int submit_one(struct cli *c, struct draft *d, int argc)
 {
+	CLEANUP(body_release) struct body b = {.fd = -1};
 	struct err e = {0};
 	struct waiter *w = NULL;
 	int64_t wait_ns = -NS_PER_MS; /* for ever */
 	bool duplicate = false;
 	int code;
 
-	if (cli_duration(c, "wait", &wait_ns, &e) || cli_connect(c, &e))
+	if (cli_duration(c, "wait", &wait_ns, &e) || cli_connect(c, &e) || body(c, argc, &b, &e) ||
+		put_large(c, d, &b, &e))
 		return cli_fail(c, &e);
 	if (cli_has(c, "wait") && waiter_open(c, d->type, d->id, &w, &e))
 		return cli_fail(c, &e);
-	if (publish(c, d, data, &duplicate, &e)) {
+	if (publish(c, d, &b.bytes, &duplicate, &e)) {
 		waiter_close(&w);
 		return cli_fail(c, &e);
 	}
@@ -294,7 +407,6 @@ static int run_batch(struct cli *c, int argc, char **argv)
 
 static int run(struct cli *c, int argc, char **argv)
 {
-	CLEANUP(buf_release) struct buf data = {0};
 	struct draft d = {0};
 	struct err e = {0};
 	int code;
@@ -303,10 +415,10 @@ static int run(struct cli *c, int argc, char **argv)
 		return run_batch(c, argc, argv);
 	if (argc == 0)
 		return cli_usage(c, "which type?");
-	if (make_draft(c, argv[0], &d, &e) || submit_body(c, argc, argv, &data, &e))
+	if (make_draft(c, argv[0], &d, &e) || check_body(c, argc, argv, &e))
 		code = cli_fail(c, &e);
 	else
-		code = submit_one(c, &d, &data);
+		code = submit_one(c, &d, argc);
 	draft_release(&d);
 	return code;
 }

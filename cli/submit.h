@@ -7,7 +7,7 @@
 /* Added to a body by headers at most; the server's limit less this is the largest body. */
 #define HEADER_ROOM_BYTES (64 * 1024)
 size_t submit_body_limit(const struct cli *c);
-/* The body, by --data, --file or a last "-"; argv[0] is the type. */
+/* A body that fits a message, by --data, --file or a last "-"; argv[0] is the type. */
 MUST_CHECK int submit_body(const struct cli *c, int argc, char **argv, struct buf *out,
 						   struct err *e);
 /* The flags that are a header each, into d, which has its type. */

@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "cli/object.h"
 #include "cli/submit.h"
 #include "cli/task.h"
 #include "common/base64.h"
+#include "common/task.h"
 
 #define ASK_FIRST_MS 1000
 #define ASK_MOST_MS 5000
@@ -194,6 +196,9 @@ static json_t *task_of_message(const struct waiter *w)
 	json_t *j = json_pack("{s:s, s:s, s:s}", "id", w->id, "type", w->type, "state",
 						  state ? state : "completed");
 
+	if (bus_msg_header(w->result, H_RESULT_OBJECT))
+		json_object_set_new(j, "result_object",
+							json_string(bus_msg_header(w->result, H_RESULT_OBJECT)));
 	json_object_set_new(j, "node", text_or_null(bus_msg_header(w->result, "Task-Node")));
 	json_object_set_new(j, "error", text_or_null(bus_msg_header(w->result, "Nats-Service-Error")));
 	for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
@@ -220,12 +225,22 @@ static void end_line(const struct cli *c, const char *data, size_t len)
 		fputc('\n', stdout);
 }
 
+static int print_object(struct cli *c, const char *ref)
+{
+	struct err e = {0};
+
+	return cli_object_print(c, ref, &e) ? cli_fail(c, &e) : EXIT_OK;
+}
+
 static int print_message(const struct waiter *w)
 {
 	const char *state = bus_msg_header(w->result, "Task-State");
 
 	if (state && !str_eq(state, "completed"))
 		return failed(w, state, bus_msg_header(w->result, "Nats-Service-Error"));
+	const char *object = bus_msg_header(w->result, H_RESULT_OBJECT);
+	if (object)
+		return print_object(w->cli, object);
 	fwrite(bus_msg_data(w->result), 1, bus_msg_len(w->result), stdout);
 	end_line(w->cli, bus_msg_data(w->result), bus_msg_len(w->result));
 	return EXIT_OK;
@@ -242,6 +257,8 @@ static int print_task(const struct waiter *w)
 		return failed(w, state, task_text(w->task, "error"));
 	if (w->cli->config.json)
 		return EXIT_OK;
+	if (*task_text(w->task, "result_object"))
+		return print_object(w->cli, task_text(w->task, "result_object"));
 	task_result(w->task, &result);
 	if (result.len)
 		fwrite(result.data, 1, result.len, stdout);

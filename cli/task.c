@@ -7,6 +7,8 @@
  */
 #include "cli/task.h"
 
+#include "cli/object.h"
+
 #include <stdio.h>
 
 #include "cli/task_control.h"
@@ -127,6 +129,8 @@ static const struct cli_column record_columns[] = {
 	{"retried as", "retried_as", CELL_TEXT},
 	{"result expired", "result_expired", CELL_TEXT},
 	{"result type", "content_type", CELL_TEXT},
+	{"result in", "result_object", CELL_TEXT},
+	{"result size", "result_bytes", CELL_BYTES},
 	{"result", "result", CELL_TEXT},
 };
 
@@ -201,12 +205,15 @@ static void summarize_binary(json_t *task)
 }
 
 /* An empty result is one; that there is none must be told apart from it. */
-static int print_result(const struct cli *c, const json_t *task)
+static int print_result(struct cli *c, const json_t *task)
 {
+	struct err e = {0};
 	CLEANUP(buf_release) struct buf result = {0};
 	const char *state = task_text(task, "state");
 	const char *error = task_text(task, "error");
 
+	if (str_eq(state, "completed") && *task_text(task, "result_object"))
+		return cli_object_print(c, task_text(task, "result_object"), &e) ? cli_fail(c, &e) : EXIT_OK;
 	if (str_eq(state, "completed")) {
 		task_result(task, &result);
 		if (result.len)

@@ -39,7 +39,7 @@
 #define H_TASK_AVOID "Task-Avoid-Nodes"      /* comma-separated: they failed it; others go first */
 /* On events.act and DEAD: how an attempt ended. Stripped before a retry. */
 #define H_OUTCOME "Outcome"                  /* failed | returned */
-#define H_OUTCOME_REASON "Outcome-Reason"    /* error timeout crash no-responders no-handler deliveries limit invalid; shed, expired, purged by the router */
+#define H_OUTCOME_REASON "Outcome-Reason"    /* error timeout crash no-responders no-handler breaker deliveries limit invalid; shed, expired, purged by the router */
 #define H_OUTCOME_ERROR "Outcome-Error"      /* a sentence */
 #define H_OUTCOME_PERMANENT "Outcome-Permanent" /* "true": retrying cannot help */
 #define H_OUTCOME_RETRY_AFTER "Outcome-Retry-After" /* a duration */
@@ -52,6 +52,9 @@
 #define H_OUTCOME_LEFT_OUT "Outcome-Left-Out"       /* on DEAD, where not all fitted: headers | body */
 /* A replay or manual retry: the task that it is another try of. Only router and store set it. */
 #define H_TASK_RETRY_OF "Task-Retry-Of"
+/* With a result: it is too large for a message, and lies there (bucket/name); so many bytes. */
+#define H_RESULT_OBJECT "Result-Object"
+#define H_RESULT_BYTES "Result-Bytes"
 #define H_CONTENT_TYPE "Content-Type"
 #define H_MSG_ID "Nats-Msg-Id"
 

@@ -28,6 +28,12 @@ static const struct config_key keys[] = {
 	 "k=v,… shown with the node"},
 	{"memory.payloads", CONFIG_SIZE, offsetof(struct node_config, memory_bytes), "256MiB",
 	 "bodies and results held at once", NULL, 8 << 20, INT64_C(1) << 40},
+	{"objects.dir", CONFIG_STRING, offsetof(struct node_config, object_dir), NULL,
+	 "where fetched objects (Task-Object) lie while their tasks run; default $TMPDIR, else /tmp"},
+	{"objects.disk", CONFIG_SIZE, offsetof(struct node_config, object_disk_bytes), "4GiB",
+	 "bytes of them at most; tasks beyond wait for room", NULL, 1 << 20, INT64_C(1) << 46},
+	{"objects.bytes", CONFIG_SIZE, offsetof(struct node_config, object_bytes), "16MiB",
+	 "largest object for a handler that takes bytes, not a file", NULL, 0, INT64_C(1) << 32},
 	{0},
 };
 static const struct config_key nats_keys[] = {BUS_CONFIG_KEYS(struct node_config, nats), {0}};

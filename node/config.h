@@ -25,6 +25,8 @@ struct node_config {
 	int64_t slots;
 	int64_t weight;
 	int64_t memory_bytes;
+	char *object_dir;
+	int64_t object_bytes, object_disk_bytes;
 	bool bridge;
 	/* Made of them by node_config_finish: */
 	char name[TOKEN_MAX + 1];

@@ -39,6 +39,8 @@ struct handler_task {
 	size_t nheaders;
 	const void *body; /* never NULL; not NUL-terminated */
 	size_t len;
+	const char *file; /* the body is this file (an object's), and len is 0; NULL: it is in body */
+	uint64_t file_bytes;
 	unsigned attempt;   /* 1 for the first */
 	uint64_t epoch;     /* of this execution: grows with every one of the task */
 	int64_t timeout_ns; /* what this execution may take; always > 0 */
@@ -61,7 +63,7 @@ struct handler_result {
 	const char *content_type; /* of data, or NULL */
 	const char *error;        /* a sentence, unless RESULT_OK */
 	const char
-		*reason;    /* error (where NULL), crash, no-responders, no-handler; a string constant */
+		*reason; /* error (where NULL), crash, no-responders, no-handler, breaker; a string constant */
 	bool permanent; /* RESULT_FAILED: trying again cannot help */
 	int64_t retry_after_ns; /* 0: the router's own backoff */
 };
@@ -83,6 +85,13 @@ static inline void handler_done(struct handler_run *run, struct handler_result *
 	run->on_done(run, r);
 }
 
+/* What a kind gets of a task that names an object (Task-Object), in place of the body. */
+enum handler_object {
+	OBJECT_AS_BYTES,  /* in body, up to the node's objects.bytes */
+	OBJECT_AS_FILE,   /* in file */
+	OBJECT_AS_HEADER, /* nothing: it is not fetched, the header says where it is */
+};
+
 struct handler_kind {
 	const char *name; /* as `kind:` in the file */
 	/*
@@ -101,6 +110,7 @@ struct handler_kind {
 	 * a failed open.
 	 */
 	void (*close)(struct handler *h);
+	enum handler_object object;
 };
 
 /* What handlers get of the node. */

@@ -24,6 +24,7 @@
 #include "node/registry.h"
 #include "node/report.h"
 #include "node/running.h"
+#include "node/spool.h"
 
 /* ---- the connection ---- */
 
@@ -173,6 +174,7 @@ int node_open(struct node *n, struct daemon *d, const struct node_config *c, str
 		bus_close(&n->bus);
 		return err_wrap(e, "handlers");
 	}
+	n->spool = spool_open(&d->loop, c->object_dir, c->name, (uint64_t)c->object_disk_bytes);
 	n->running = running_open(n);
 	n->reporter = reporter_open(n);
 	n->puller = puller_open(n);
@@ -237,4 +239,7 @@ void node_close(struct node *n)
 	needs_close(&n->needs);
 	bus_close(&n->bus);
 	await_handlers(n);
+	while (spool_busy(n->spool))
+		uv_run(&n->daemon->loop, UV_RUN_ONCE);
+	spool_close(&n->spool);
 }

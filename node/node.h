@@ -25,6 +25,7 @@ struct registry;
 struct service;
 struct needs;
 struct cancel;
+struct spool;
 
 /* After the drain's deadline handlers may take so long to end what they hold. */
 #define NODE_PATIENCE_MS 2000
@@ -51,6 +52,7 @@ struct node {
 	struct service *control;
 	struct needs *needs;
 	struct cancel *cancel;
+	struct spool *spool;
 	struct node_counts counts;
 	char instance[TOKEN_MAX + 12]; /* differs at each start */
 	uint64_t events;               /* messages published to events.*, for their ids */

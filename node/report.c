@@ -26,6 +26,7 @@
 #include "node/event.h"
 #include "node/outcome_batch.h"
 #include "node/result.h"
+#include "node/result_object.h"
 #include "node/running.h"
 
 struct batch {
@@ -121,6 +122,9 @@ static void describe(const struct run *r, Millrace__Outcome *o)
 		o->content_type = (char *)content_type;
 	o->result.data = r->data;
 	o->result.len = r->len;
+	if (r->result_object)
+		o->result_object = r->result_object;
+	o->result_bytes = r->result_bytes;
 }
 
 static void free_batch(struct batch *b)
@@ -138,12 +142,15 @@ static void take_apart(struct reporter *p, struct batch *b)
 
 	if (b->n == 1) {
 		char words[120];
-		snprintf(words, sizeof(words), "the result of %zu bytes is larger than the broker takes",
-				 r->len);
 		DL_DELETE(b->runs, r);
+		free_batch(b);
+		if (!r->result_object) {
+			result_object_put(r);
+			return;
+		}
+		snprintf(words, sizeof(words), "the outcome is larger than the broker takes");
 		run_fail_instead(r, "error", words);
 		report_failure(p, r);
-		free_batch(b);
 		return;
 	}
 	while ((r = b->runs)) {

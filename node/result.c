@@ -25,10 +25,11 @@ void result_tell(const struct run *r)
 	const char *content_type = r->content_type ? r->content_type
 							   : r->borrowed   ? r->task.content_type
 											   : NULL;
-	struct bus_header h[7] = {{H_TASK_ID, r->task.id},
+	struct bus_header h[9] = {{H_TASK_ID, r->task.id},
 							  {"Task-State", "completed"},
 							  {"Task-Node", r->node->config->name},
 							  {"Task-Lane", r->lane->lane.name}};
+	char bytes[24];
 	struct bus_out out = {
 		.data = r->data ? r->data : "", .len = r->len, .headers = h, .nheaders = 4};
 	char subject[SUBJECT_MAX];
@@ -40,6 +41,11 @@ void result_tell(const struct run *r)
 	}
 	if (content_type)
 		h[out.nheaders++] = (struct bus_header){H_CONTENT_TYPE, content_type};
+	if (r->result_object) {
+		snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)r->result_bytes);
+		h[out.nheaders++] = (struct bus_header){H_RESULT_OBJECT, r->result_object};
+		h[out.nheaders++] = (struct bus_header){H_RESULT_BYTES, bytes};
+	}
 	snprintf(subject, sizeof(subject), "results.%s.%s", r->lane->lane.type, r->task.id);
 	tell(r, &out, subject);
 	if (r->task.reply_to)

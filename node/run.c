@@ -16,10 +16,13 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/object.h"
 #include "node/cancel.h"
+#include "node/fetch.h"
 #include "node/handlers/tail.h"
 #include "node/permits.h"
 #include "node/report.h"
+#include "node/result_object.h"
 #include "node/running.h"
 
 static void release(struct run *r)
@@ -28,8 +31,11 @@ static void release(struct run *r)
 
 	running_remove(n->running, r);
 	slots_settle(&n->slots, r->body_bytes + (r->borrowed ? 0 : r->len));
+	result_object_cancel(r);
 	if (!r->borrowed)
 		free(r->data);
+	fetch_free(&r->fetch); /* data may be borrowed from it */
+	free(r->result_object);
 	bus_msg_free(r->msg);
 	free(r->content_type);
 	free(r->error);
@@ -95,7 +101,9 @@ static void finish(struct run *r)
 	served_lane_run_ended(r->lane);
 	if (r->permit_key)
 		permits_leave(r->lane->permits, r);
-	if (r->outcome == RESULT_OK)
+	if (r->outcome == RESULT_OK && result_object_wanted(r))
+		result_object_put(r);
+	else if (r->outcome == RESULT_OK)
 		report_success(n->reporter, r);
 	else
 		report_failure(n->reporter, r);
@@ -126,14 +134,21 @@ static bool content_type_ok(const char *s)
 	return len > 0 && len <= CONTENT_TYPE_MAX;
 }
 
-void run_fail_instead(struct run *r, const char *reason, const char *error)
+void run_forget_result(struct run *r)
 {
 	slots_forget_result(&r->node->slots, r->borrowed ? 0 : r->len);
 	if (!r->borrowed)
 		free(r->data);
+	else if (r->task.content_type && !r->content_type)
+		r->content_type = xstrdup(r->task.content_type);
 	r->data = NULL;
 	r->len = 0;
 	r->borrowed = false;
+}
+
+void run_fail_instead(struct run *r, const char *reason, const char *error)
+{
+	run_forget_result(r);
 	r->permanent = true;
 	free(r->error);
 	take_failure(r, RESULT_FAILED, reason, error);
@@ -211,13 +226,24 @@ static void on_done(struct handler_run *h, struct handler_result *res)
 
 void run_stop(struct run *r, enum run_stop why)
 {
-	struct handler *h = r->lane->handler;
-
 	if (r->stop != RUN_GOES_ON)
 		return;
 	r->stop = why;
-	if (h->kind->cancel)
+	run_stop_work(r);
+}
+
+void run_stop_work(struct run *r)
+{
+	struct handler *h = r->lane->handler;
+	struct handler_result none = {.outcome = RESULT_FAILED, .error = "its object was being fetched"};
+
+	if (r->fetching) {
+		r->fetching = false;
+		fetch_free(&r->fetch);
+		on_done(&r->h, &none);
+	} else if (h->kind->cancel) {
 		h->kind->cancel(h, &r->h);
+	}
 }
 
 static void refuse(struct run *r, const char *reason, bool permanent, const char *error)
@@ -241,6 +267,42 @@ static void make_id(struct run *r, const struct js_meta *meta)
 	r->task.id = r->made_id;
 }
 
+/* To the handler. false: it is finished already, and perhaps gone. */
+static bool hand_over(struct run *r)
+{
+	struct handler *h = r->lane->handler;
+
+	r->starting = true;
+	h->kind->start(h, &r->h);
+	r->starting = false;
+	if (!r->finished)
+		return true;
+	finish(r);
+	return false;
+}
+
+/* What the object's publisher said of it stands, unless the task says otherwise. */
+static void on_fetched(void *data, const struct err *e, bool permanent)
+{
+	struct run *r = data;
+	struct handler_task *t = &r->h.task;
+	struct handler_result failed = {.outcome = RESULT_FAILED, .permanent = permanent};
+
+	r->fetching = false;
+	if (e) {
+		failed.error = e->text;
+		on_done(&r->h, &failed);
+		return;
+	}
+	t->file = fetch_path(r->fetch);
+	t->file_bytes = t->file ? fetch_len(r->fetch) : 0;
+	t->body = t->file ? "" : fetch_bytes(r->fetch);
+	t->len = t->file ? 0 : fetch_len(r->fetch);
+	if (!r->task.content_type)
+		t->content_type = r->task.content_type = fetch_content_type(r->fetch);
+	(void)hand_over(r);
+}
+
 static void start(struct run *r)
 {
 	struct handler *h = r->lane->handler;
@@ -259,13 +321,14 @@ static void start(struct run *r)
 	r->deadline_ms = r->started_ms + MAX_OF(t->timeout_ns / NS_PER_MS, 1);
 	r->h.handler = h;
 	r->h.on_done = on_done;
-	r->starting = true;
-	h->kind->start(h, &r->h);
-	r->starting = false;
-	if (r->finished)
-		finish(r);
-	else
+	if (r->task.object && h->kind->object != OBJECT_AS_HEADER) {
+		r->fetching = true;
+		r->fetch = fetch_start(r->node, r->task.object, h->kind->object == OBJECT_AS_FILE,
+							   on_fetched, r);
 		running_go_on(r->node->running, r);
+	} else if (hand_over(r)) {
+		running_go_on(r->node->running, r);
+	}
 }
 
 void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,

@@ -26,6 +26,9 @@ enum run_stop { RUN_GOES_ON, RUN_TIMED_OUT, RUN_CANCELLED, RUN_MOVED };
 /* Which list of running.c, report.c or permits.c it is on. */
 enum run_place { RUN_NOWHERE, RUN_FRESH, RUN_LONG, RUN_GATHERED, RUN_IN_BATCH, RUN_ACT, RUN_WAITING };
 
+struct fetch;
+struct object_put;
+
 struct run {
 	struct handler_run h;
 	struct node *node;
@@ -45,6 +48,12 @@ struct run {
 	enum handler_outcome outcome;
 	void *data;
 	size_t len;
+	struct fetch *fetch;          /* of the object that it names */
+	bool fetching;                /* and it is not there yet: the handler has not begun */
+	struct object_put *put;       /* of its result */
+	struct timeout put_again;
+	char *result_object;          /* "bucket/name": there its result is, and data is NULL */
+	uint64_t result_bytes;        /* its size there */
 	bool borrowed, permanent;
 	char *content_type, *error;
 	const char *reason;
@@ -67,5 +76,9 @@ void run_stop(struct run *r, enum run_stop why);
 void run_settle(struct run *r);
 /* Frees r, its lane's message untouched: what the drain's deadline left. */
 void run_drop(struct run *r);
+/* Ends the work, whatever it is at: the handler's by its cancel, a fetch at once. */
+void run_stop_work(struct run *r);
+/* The result is in the object store: its bytes are not needed any more. */
+void run_forget_result(struct run *r);
 /* Turns a success whose result can't be stored into a failure. */
 void run_fail_instead(struct run *r, const char *reason, const char *error);

@@ -70,6 +70,11 @@ void slots_finish(struct slots *s, size_t result_bytes)
 	s->bytes_held += result_bytes;
 }
 
+void slots_hold(struct slots *s, size_t bytes)
+{
+	s->bytes_held += bytes;
+}
+
 void slots_forget_result(struct slots *s, size_t result_bytes)
 {
 	lower_bytes(&s->bytes_held, result_bytes);

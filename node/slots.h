@@ -41,6 +41,8 @@ void slots_begin(struct slots *s, bool credited, size_t body_bytes);
 void slots_decline(struct slots *s, bool credited);
 /* The handler is done; its result is held beside the body. */
 void slots_finish(struct slots *s, size_t result_bytes);
+/* Bytes beside the body that an execution holds; given back by slots_forget_result. */
+void slots_hold(struct slots *s, size_t bytes);
 /* The result is not kept after all. */
 void slots_forget_result(struct slots *s, size_t result_bytes);
 /* The outcome is acknowledged, body and result are freed. */

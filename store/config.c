@@ -38,6 +38,8 @@ static const struct config_key keys[] = {
 	 "how long a task without a message is watched before it is given up"},
 	{"audit.repair", CONFIG_BOOL, offsetof(struct store_config, audit_repair), "true",
 	 "whether such a task then becomes a dead letter, or is only told of"},
+	{"keep.objects", CONFIG_DURATION, offsetof(struct store_config, objects_ns), "30d",
+	 "how long large bodies and results stay in the object store after their task's end; 0: for ever"},
 	{0},
 };
 

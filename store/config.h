@@ -22,6 +22,7 @@ struct store_config {
 	int64_t audit_interval_ns;
 	int64_t audit_grace_ns;
 	bool audit_repair;
+	int64_t objects_ns;
 	int64_t database_wait_ns;
 	bool migrate;
 };

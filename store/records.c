@@ -222,7 +222,7 @@ void records_add_task(struct records *r, const struct merge_task *t)
 	merge_task_row(t, &row);
 	const Millrace__Queued *f = row.facts;
 	const Millrace__Outcome *o = row.outcome;
-	start_row(r, 32);
+	start_row(r, 34);
 	put_name(r, row.id);
 	put_some_text(r, row.type != NULL ? row.type : "", NAME_MAX_BYTES);
 	put_name(r, row.lane);
@@ -284,6 +284,13 @@ void records_add_task(struct records *r, const struct merge_task *t)
 	put_seq(r, o != NULL ? o->dead_seq : 0);
 	put_keep(r, f != NULL ? f->keep_ms : 0);
 	put_name(r, f != NULL ? f->retry_of : NULL);
+	if (o != NULL && o->result_object != NULL && o->result_object[0] != '\0') {
+		put_some_text(r, o->result_object, OBJECT_MAX_BYTES);
+		put_int8(r, o->result_bytes);
+	} else {
+		put_null(r, PG_TEXT);
+		put_null(r, PG_INT8);
+	}
 	end_row(r);
 }
 

@@ -46,6 +46,7 @@ void records_release(struct records *r);
 
 /* Longer texts are cut there. Bytes. */
 #define NAME_MAX_BYTES 256u
+#define OBJECT_MAX_BYTES 1024u
 #define ERROR_MAX_BYTES 8192u
 #define HEADERS_MAX_BYTES 65536u
 #define REJECTED_MAX_BYTES 65536u

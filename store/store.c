@@ -124,6 +124,7 @@ int store_start(struct store *s, struct err *e)
 		(rc = open_others(s, e)) < 0) {
 		return rc;
 	}
+	s->objects = objects_open(s->bus, s->reading, s->config.objects_ns);
 	daemon_ready(&s->daemon);
 	return 0;
 }
@@ -162,6 +163,7 @@ void store_release(struct store *s)
 	outbox_close(&s->outbox);
 	upkeep_close(&s->upkeep);
 	audit_close(&s->audit);
+	objects_close(&s->objects);
 	query_close(&s->query);
 	control_close(&s->control);
 	audit_api_release(&s->audit_api);

@@ -11,6 +11,7 @@
 #include "store/ingest.h"
 #include "store/lock_api.h"
 #include "store/outbox.h"
+#include "store/objects.h"
 #include "store/query.h"
 #include "store/state_api.h"
 #include "store/state_mirror.h"
@@ -35,6 +36,7 @@ struct store {
 	struct state_api state_api;
 	struct lock_api *lock_api;
 	unsigned draining; /* parts that have not drained yet */
+	struct objects *objects;
 	struct metric *database_up;
 };
 

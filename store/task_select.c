@@ -43,6 +43,8 @@ enum column {
 	C_RETRY_OF,
 	C_RETRIED_AS,
 	C_RESULT_EXPIRED,
+	C_RESULT_OBJECT,
+	C_RESULT_BYTES,
 	C_FOUND, /* of a page alone */
 };
 
@@ -50,7 +52,7 @@ static const char columns[] = "SELECT id, type, state, attempt, attempts, lane, 
 							  "submitted_at, queued_at, due_at, "
 							  "started_at, finished_at, %s, result_type, error, reason, project, "
 							  "body_bytes, %s, headers, epoch, fingerprint, dead_seq, retry_of, retried_as, "
-							  "result_expired_at IS NOT NULL";
+							  "result_expired_at IS NOT NULL, result_object, result_bytes";
 
 /* Rows of a page that lie behind so many bytes are not sent, but counted: a thousand tasks with a
  * megabyte each would be more than we may hold. Lengths are told without reading the values. */
@@ -263,6 +265,8 @@ void task_from_row(struct pg_rows r, size_t row, struct arena *a, Millrace__Task
 	t->retry_of = text_of(r, row, C_RETRY_OF, a);
 	t->retried_as = text_of(r, row, C_RETRIED_AS, a);
 	t->result_expired = pg_get_int(r, row, C_RESULT_EXPIRED) != 0;
+	t->result_object = text_of(r, row, C_RESULT_OBJECT, a);
+	t->result_bytes = (uint64_t)pg_get_int(r, row, C_RESULT_BYTES);
 	size_t len;
 	const char *headers = pg_get(r, row, C_HEADERS, &len);
 	read_headers(headers, len, a, t);

@@ -332,7 +332,7 @@ static int launch(struct agent *a, struct err *e)
 		return rc;
 	CLEANUP(strings_free) char **argv = program_argv(&w->program, NULL, a->dir);
 	CLEANUP(strings_free) char **env =
-		environment_make(a->dir, h->ctx->node, h->type, NULL, w->program.env);
+		environment_make(a->dir, h->ctx->node, h->type, NULL, NULL, w->program.env);
 	const struct child_spec spec = {
 		.loop = h->ctx->loop,
 		.argv = argv,
@@ -386,6 +386,10 @@ void agent_assign(struct agent *a, struct assignment *s)
 	                           (json_int_t)(t->timeout_ns / NS_PER_MS), "headers", headers_of(t));
 	if (header && t->content_type && utf8_ok(t->content_type, strlen(t->content_type)))
 		json_object_set_new(header, "content_type", json_string(t->content_type));
+	if (header && t->file) {
+		json_object_set_new(header, "file", json_string(t->file));
+		json_object_set_new(header, "file_bytes", json_integer((json_int_t)t->file_bytes));
+	}
 	tell(a, header, t->body, t->len);
 	arm_up(a);
 }

@@ -340,6 +340,11 @@ static int spawn(struct child *c, const struct child_spec *spec, const struct en
 	for (int i = 0; i < PIPES; i++) {
 		stdio[i] = (uv_stdio_container_t){.flags = UV_INHERIT_FD, .data.fd = ends->theirs[i]};
 	}
+	int input = spec->input ? open(spec->input, O_RDONLY | O_CLOEXEC) : -1;
+	if (spec->input && input < 0)
+		return uv_translate_sys_error(errno);
+	if (input >= 0)
+		stdio[IN].data.fd = input;
 	CLEANUP(strings_free) char **argv = launcher_argv(spec);
 	uv_process_options_t o = {
 		.exit_cb = on_launcher_exit,
@@ -350,7 +355,10 @@ static int spawn(struct child *c, const struct child_spec *spec, const struct en
 		.stdio_count = PIPES,
 		.stdio = stdio,
 	};
-	return uv_spawn(spec->loop, &c->process, &o);
+	int rc = uv_spawn(spec->loop, &c->process, &o);
+	if (input >= 0)
+		close(input);
+	return rc;
 }
 
 int child_start(const struct child_spec *spec, const struct child_events *ev, struct child **ret,

@@ -41,6 +41,7 @@ struct child_spec {
 	char *const *env;
 	const char *directory;  /* where it starts */
 	const char *scratch;    /* removed at its end; or NULL */
+	const char *input;      /* a file that is its stdin; NULL: what child_write says */
 	const struct limits *limits;
 };
 

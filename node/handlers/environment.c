@@ -42,7 +42,7 @@ static void pass(char ***env, const char *name, const char *fallback)
 }
 
 char **environment_make(const char *home, const char *node, const char *type,
-                        const struct handler_task *task, char *const *configured)
+                        const struct handler_task *task, const char *file, char *const *configured)
 {
 	char **env = NULL;
 	pass(&env, "PATH", PATH_DEFAULT);
@@ -59,6 +59,8 @@ char **environment_make(const char *home, const char *node, const char *type,
 		if (task->content_type)
 			set(&env, "MILLRACE_CONTENT_TYPE", task->content_type);
 	}
+	if (file)
+		set(&env, "MILLRACE_FILE", file);
 	for (; configured && *configured; configured++) {
 		size_t name = strcspn(*configured, "=");
 		CLEANUP(free_ptr) char *key = xmemdup0(*configured, name);

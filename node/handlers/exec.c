@@ -8,6 +8,9 @@
  *	  content_type: text/plain # of the result
  *	  permanent: [64, 65]      # exit codes after which trying again cannot help
  *
+ * The body of a task that names an object is a file already (the node fetched
+ * it): it is {file}, and with input: stdin the program's stdin is that file.
+ *
  * It goes well: a fresh directory; with input: file the body is written
  * there (in a thread: it may be large); the program starts, gets the body on
  * stdin, and what it wrote to stdout is the result when it exits 0. Exit 75
@@ -181,15 +184,17 @@ static void launch(struct execution *n)
 	struct exec *x = n->exec;
 	const struct handler *h = x->handler;
 	const struct handler_task *task = &n->run->task;
-	CLEANUP(strings_free) char **argv = program_argv(&x->program, n->file, n->dir);
+	const char *file = n->file ? n->file : task->file;
+	CLEANUP(strings_free) char **argv = program_argv(&x->program, file, n->dir);
 	CLEANUP(strings_free) char **env =
-		environment_make(n->dir, h->ctx->node, h->type, task, x->program.env);
+		environment_make(n->dir, h->ctx->node, h->type, task, file, x->program.env);
 	const struct child_spec spec = {
 		.loop = h->ctx->loop,
 		.argv = argv,
 		.env = env,
 		.directory = x->program.directory ? x->program.directory : n->dir,
 		.scratch = n->dir,
+		.input = str_eq(x->input, "file") ? NULL : task->file,
 		.limits = &x->program.limits,
 	};
 	const struct child_events ev = {on_output, on_end, n};
@@ -198,7 +203,7 @@ static void launch(struct execution *n)
 		fail_unstarted(n, e.text);
 		return;
 	}
-	if (n->file == NULL)
+	if (file == NULL)
 		child_write(n->child, task->body, task->len);
 	child_end_input(n->child);
 }
@@ -236,7 +241,7 @@ static void start(struct handler *h, struct handler_run *run)
 		fail(n, e.text, NULL, false);
 		return;
 	}
-	if (!str_eq(x->input, "file")) {
+	if (!str_eq(x->input, "file") || run->task.file) {
 		launch(n);
 		return;
 	}
@@ -309,4 +314,4 @@ static void close_exec(struct handler *h)
 	}
 }
 
-const struct handler_kind kind_exec = {"exec", open_exec, start, cancel, close_exec};
+const struct handler_kind kind_exec = {"exec", open_exec, start, cancel, close_exec, OBJECT_AS_FILE};

@@ -9,3 +9,4 @@ extern const struct handler_kind kind_stats;   /* stats_kind.c */
 extern const struct handler_kind kind_exec;    /* exec.c */
 extern const struct handler_kind kind_worker;  /* worker.c */
 extern const struct handler_kind kind_service; /* service.c */
+extern const struct handler_kind kind_http;    /* http.c */

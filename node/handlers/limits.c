@@ -30,7 +30,7 @@ static const struct config_key keys[] = {
 	{"grace", CONFIG_DURATION, offsetof(struct limits, grace_ns), "5s", "from TERM to KILL", NULL, 0,
      3600 * NS_PER_S},
 	{"output", CONFIG_SIZE, offsetof(struct limits, output_bytes), "1MiB", "longest result", NULL, 1,
-     64 << 20},
+     1 << 30},
 	{0},
 };
 

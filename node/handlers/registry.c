@@ -17,7 +17,7 @@ enum { SLOTS_MAX = 100000, VERSION_MAX = 64 };
 
 static const struct handler_kind *const kinds[] = {
 	&kind_echo, &kind_sleep, &kind_hash,   &kind_stats,   &kind_fail,
-	&kind_flaky, &kind_exec, &kind_worker, &kind_service,
+	&kind_flaky, &kind_exec, &kind_worker, &kind_service, &kind_http,
 };
 enum { BUILT_IN = 6 }; /* the first of them need no configuration */
 

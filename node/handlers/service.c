@@ -199,4 +199,4 @@ static void close_service(struct handler *h)
 	handler_closed(h);
 }
 
-const struct handler_kind kind_service = {"service", open_service, start, cancel, close_service};
+const struct handler_kind kind_service = {"service", open_service, start, cancel, close_service, OBJECT_AS_HEADER};

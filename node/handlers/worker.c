@@ -199,4 +199,4 @@ static void close_worker(struct handler *h)
 	close_when_gone(w);
 }
 
-const struct handler_kind kind_worker = {"worker", open_worker, start, cancel, close_worker};
+const struct handler_kind kind_worker = {"worker", open_worker, start, cancel, close_worker, OBJECT_AS_FILE};

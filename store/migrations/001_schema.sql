@@ -38,6 +38,8 @@ CREATE TABLE millrace.tasks (
 	project      text COLLATE "C",
 	content_type text COLLATE "C",     -- of the body
 	result_type  text COLLATE "C",     -- content type of the result
+	result_object text COLLATE "C",    -- bucket/name of a result in the object store; result is empty then
+	result_bytes bigint,               -- its size there
 	reason       text COLLATE "C",
 	retry_of     text COLLATE "C",     -- it is a manual retry or a replay of that one
 	retried_as   text COLLATE "C",     -- the latest of its own
@@ -161,7 +163,7 @@ CREATE TYPE millrace.task_row AS (
 	started_at timestamptz, finished_at timestamptz, tasks_seq bigint, lane_seq bigint, place integer,
 	timeout_ms bigint, project text, content_type text, headers text, body_bytes integer, body bytea, deliveries integer,
 	result_type text, result bytea, error text, reason text, fingerprint text, dead_seq bigint, keep_ms bigint,
-	retry_of text);
+	retry_of text, result_object text, result_bytes bigint);
 
 CREATE TYPE millrace.attempt_row AS (
 	task_id text, attempt integer, epoch bigint, outcome text, node text, lane text, reason text, error text,
@@ -194,7 +196,7 @@ BEGIN
 		INSERT INTO millrace.tasks AS t (id, type, lane, state, priority, attempt, attempts, epoch, node,
 			submitted_at, queued_at, due_at, started_at, finished_at, tasks_seq, lane_seq, place,
 			timeout_ms, project, content_type, headers, body_bytes, body, deliveries, result_type, result, error, reason,
-			fingerprint, dead_seq, keep_ms, retry_of)
+			fingerprint, dead_seq, keep_ms, retry_of, result_object, result_bytes)
 		SELECT * FROM unnest(rows)
 		ON CONFLICT (id) DO UPDATE SET
 			prev_state = t.state,
@@ -224,6 +226,10 @@ BEGIN
 				THEN excluded.fingerprint ELSE t.fingerprint END,
 			dead_seq = CASE WHEN t.state < 4 AND (excluded.state >= 4 OR excluded.epoch > t.epoch OR excluded.epoch = t.epoch AND excluded.state > t.state)
 				THEN excluded.dead_seq ELSE t.dead_seq END,
+			result_object = CASE WHEN t.state < 4 AND (excluded.state >= 4 OR excluded.epoch > t.epoch OR excluded.epoch = t.epoch AND excluded.state > t.state)
+				THEN excluded.result_object ELSE t.result_object END,
+			result_bytes = CASE WHEN t.state < 4 AND (excluded.state >= 4 OR excluded.epoch > t.epoch OR excluded.epoch = t.epoch AND excluded.state > t.state)
+				THEN excluded.result_bytes ELSE t.result_bytes END,
 			submitted_at = LEAST(t.submitted_at, excluded.submitted_at),
 			queued_at = GREATEST(t.queued_at, excluded.queued_at),
 			due_at = GREATEST(t.due_at, excluded.due_at),

@@ -37,7 +37,8 @@ WHERE state < 4;
 -- All that is.
 CREATE VIEW millrace.task_results AS
 SELECT id AS task_id, type, lane, millrace.state_name(state) AS status, node AS worker, attempt, project,
-	result, result_type AS content_type, error, reason, submitted_at, started_at, finished_at,
+	result, result_type AS content_type, result_object, result_bytes, error, reason, submitted_at, started_at,
+	finished_at,
 	extract(epoch FROM finished_at - started_at)::float8 * 1000 AS duration_ms,
 	extract(epoch FROM started_at - submitted_at)::float8 * 1000 AS wait_ms,
 	result_expired_at IS NOT NULL AS result_expired, retry_of, retried_as

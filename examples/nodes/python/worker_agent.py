@@ -20,7 +20,10 @@ class Permanent(Exception):
 
 
 def work(task, body, cancelled):
-    """Summarises a text. Returns (content type, result bytes). cancelled is a threading.Event to look at."""
+    """Summarises a text; a large one (Task-Object) is a file that the node has fetched. Returns (content type, result bytes). cancelled is a threading.Event to look at."""
+    if "file" in task:
+        with open(task["file"], "rb") as f:
+            body = f.read()
     try:
         text = body.decode()
     except UnicodeDecodeError as e:

@@ -70,11 +70,11 @@ static void a_task_has_the_columns_of_its_type(void **state)
 		PG_TIMESTAMPTZ, PG_TIMESTAMPTZ, PG_INT8, PG_INT8,        PG_INT4,        PG_INT8,
 		PG_TEXT,        PG_TEXT,        PG_TEXT, PG_INT4,        PG_BYTEA,       PG_INT4,
 		PG_TEXT,        PG_BYTEA,       PG_TEXT, PG_TEXT,        PG_TEXT,        PG_INT8,
-		PG_INT8,        PG_TEXT,
+		PG_INT8,        PG_TEXT,        PG_TEXT, PG_INT8,
 	};
 	struct merge m = {0};
 	struct records r = {0};
-	struct field f[32];
+	struct field f[40];
 	Millrace__Queued q = MILLRACE__QUEUED__INIT;
 	Millrace__Header h = MILLRACE__HEADER__INIT;
 	Millrace__Header *headers[] = {&h};
@@ -111,7 +111,7 @@ static void a_body_that_was_not_kept_is_null(void **state)
 	(void)state;
 	struct merge m = {0};
 	struct records r = {0};
-	struct field f[32];
+	struct field f[40];
 	Millrace__Queued q = MILLRACE__QUEUED__INIT;
 	q.id = (char *)(uintptr_t) "t";
 	q.state = MILLRACE__STATE__STATE_QUEUED;
@@ -137,7 +137,7 @@ static void text_is_mended_and_cut_and_numbers_are_capped(void **state)
 	error[0] = '\xff';
 	error[sizeof(error) - 1] = '\0';
 	struct records r = {0};
-	struct field f[32];
+	struct field f[40];
 	records_start(&r, 9);
 	records_add_attempt(&r, &(struct merge_attempt){
 								.task_id = "t",
