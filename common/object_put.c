@@ -134,10 +134,8 @@ static void on_record(void *data, const struct js_puback *ack, const struct err 
 		void *whose = p->data;
 		if (p->replaced)
 			object_drop_chunks(p->bus, p->info.bucket, p->replaced);
-		p->refs++; /* info is lent */
 		leave(p, false);
-		on_put(whose, &p->info, NULL);
-		unref(p);
+		on_put(whose, &p->info, NULL); /* lent: the record's own reference still holds it */
 	}
 	unref(p);
 }
