@@ -184,7 +184,7 @@ static void declarations_are_sound(void **state)
 		json_decref(j);
 	}
 	assert_int_equal(streams, 18);
-	assert_int_equal(consumers, 5);
+	assert_int_equal(consumers, 6);
 }
 
 int main(void)
