@@ -30,6 +30,10 @@ enum field {
 	F_WAIT,
 	F_PROJECT,
 	F_OBJECT,
+	F_NODE,
+	F_SAME_NODE_AS,
+	F_NOT_NODES,
+	F_BALANCE,
 	F_EXPIRES,
 	F_ATTEMPT,
 	F_EPOCH,
@@ -62,6 +66,10 @@ static const struct known table[] = {
 	KNOWN(H_TASK_WAIT, F_WAIT),
 	KNOWN(H_TASK_PROJECT, F_PROJECT),
 	KNOWN(H_TASK_OBJECT, F_OBJECT),
+	KNOWN(H_TASK_NODE, F_NODE),
+	KNOWN(H_TASK_SAME_NODE_AS, F_SAME_NODE_AS),
+	KNOWN(H_TASK_NOT_NODES, F_NOT_NODES),
+	KNOWN(H_TASK_BALANCE, F_BALANCE),
 	KNOWN(H_TASK_EXPIRES, F_EXPIRES),
 	KNOWN(H_TASK_ATTEMPT, F_ATTEMPT),
 	KNOWN(H_TASK_EPOCH, F_EPOCH),
@@ -133,6 +141,27 @@ static int read_timeout(const char *value, int64_t *ret, struct err *e)
 	return 0;
 }
 
+/* Said and nothing in it: as if it had not been said. */
+static int read_placement(enum field field, const char *value, struct task *t, struct err *e)
+{
+	struct wish wish;
+
+	if (!*value)
+		return 0;
+	if (field == F_BALANCE)
+		return balance_parse(value, &t->balance, e);
+	if (field == F_NOT_NODES) {
+		t->not_nodes = value;
+		return names_check(value, e);
+	}
+	if (field == F_NODE) {
+		t->node = value;
+		return wish_node(value, &wish, e);
+	}
+	t->same_node_as = value;
+	return wish_task(value, &wish, e);
+}
+
 static int read_value(enum field field, const char *value, struct task *t, struct err *e)
 {
 	uint64_t n = 0;
@@ -164,6 +193,11 @@ static int read_value(enum field field, const char *value, struct task *t, struc
 		return read_text(value, TEXT_MAX_BYTES, &t->project, e);
 	case F_OBJECT:
 		return read_text(value, OBJECT_MAX_BYTES, &t->object, e);
+	case F_NODE:
+	case F_SAME_NODE_AS:
+	case F_NOT_NODES:
+	case F_BALANCE:
+		return read_placement(field, value, t, e);
 	case F_EXPIRES:
 		return time_parse(value, &t->expires_wall_ns, e);
 	case F_ATTEMPT:

@@ -8,6 +8,7 @@
 
 #include "common/bus.h"
 #include "common/clock.h"
+#include "common/placement.h"
 #include "common/token.h"
 
 #define H_TASK_ID "Task-Id"
@@ -23,6 +24,10 @@
 #define H_TASK_PROJECT "Task-Project"
 #define H_TASK_META "Task-Meta"
 #define H_TASK_OBJECT "Task-Object"
+#define H_TASK_NODE "Task-Node"                 /* these four: placement.h */
+#define H_TASK_SAME_NODE_AS "Task-Same-Node-As"
+#define H_TASK_NOT_NODES "Task-Not-Nodes"
+#define H_TASK_BALANCE "Task-Balance"
 #define H_TASK_EXPIRES "Task-Expires"
 /* Set by the router alone; stripped from what a publisher sends. */
 #define H_TASK_ATTEMPT "Task-Attempt"
@@ -57,6 +62,8 @@ struct task {
 	const char *reply_to;
 	const char *object;
 	const char *msg_id;
+	const char *node, *same_node_as, *not_nodes; /* checked; placement.h reads them */
+	enum balance balance;
 	enum task_class priority;  /* CLASS_NORMAL where absent */
 	int64_t timeout_ns;
 	int64_t delay_ns;

@@ -2,6 +2,7 @@
 #include "router/config.h"
 
 #include "common/token.h"
+#include "router/balance_rules.h"
 
 static const struct config_key keys[] = {
 	BUS_CONFIG_KEYS(struct router_config, nats),
@@ -32,6 +33,17 @@ static const struct config_key keys[] = {
 	 "wait after the first failure; doubles after each further one"},
 	{"retry.max", CONFIG_DURATION, offsetof(struct router_config, backoff_max_ns), "60s",
 	 "longest such wait"},
+	{"balance.default", CONFIG_STRING, offsetof(struct router_config, balance_default), "pull",
+	 "who chooses the node: pull (the nodes themselves, by being free), or by the router: "
+	 "round-robin, weighted, random, least-loaded, capability-match"},
+	{"balance.lanes", CONFIG_STRING, offsetof(struct router_config, balance_lanes), "",
+	 "the same for types or lanes: echo=round-robin,resize--gpu=weighted"},
+	{"balance.max_load", CONFIG_INT, offsetof(struct router_config, balance_max_load), "90",
+	 "percent of slots, processors or memory above which a node is given nothing", NULL, 1, 100},
+	{"balance.projects", CONFIG_BOOL, offsetof(struct router_config, balance_projects), "true",
+	 "tasks of one Task-Project to one node, as long as it has a free slot"},
+	{"direct.wait", CONFIG_DURATION, offsetof(struct router_config, direct_wait_ns), "5m",
+	 "how long a task waits for a node that it needs and that is not there; then it is dead"},
 	{0},
 };
 
@@ -50,5 +62,8 @@ int router_config_check(const struct router_config *c, struct err *e)
 	if (c->default_type && *c->default_type &&
 		token_check("tasks.default_type", c->default_type, e))
 		return e->code;
-	return 0;
+	struct balance_rules *rules = NULL;
+	int rc = balance_rules_read(c->balance_default, c->balance_lanes, &rules, e);
+	balance_rules_free(&rules);
+	return rc;
 }

@@ -21,6 +21,11 @@ struct router_config {
 	int64_t attempts;
 	int64_t backoff_base_ns;
 	int64_t backoff_max_ns;
+	char *balance_default;
+	char *balance_lanes;
+	int64_t balance_max_load; /* percent */
+	bool balance_projects;
+	int64_t direct_wait_ns;
 };
 
 extern const struct config_program router_program;

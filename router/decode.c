@@ -121,6 +121,10 @@ static void take_facts(const struct task *t, struct submission *s)
 	s->wait_ns = t->wait_ns;
 	s->expires_wall_ns = t->expires_wall_ns;
 	s->project = t->project;
+	s->node = t->node;
+	s->same_node_as = t->same_node_as;
+	s->not_nodes = t->not_nodes;
+	s->balance = t->balance;
 	s->content_type = t->content_type;
 }
 
@@ -274,7 +278,9 @@ static int lane_of(const struct arrival *a, const struct task *t, struct lane *r
 int decode_returned(const struct arrival *a, struct submission *ret, struct err *e)
 {
 	struct task t;
-	const char *deferrals = arrival_header(a, H_TASK_DEFERRALS);
+	const char *deferrals = arrival_header(a, H_TASK_DEFERRALS),
+			   *waits = arrival_header(a, H_TASK_WAITS_SINCE),
+			   *deliveries = arrival_header(a, H_TASK_DELIVERIES);
 
 	*ret = (struct submission){
 		.class = CLASS_NORMAL,
@@ -301,5 +307,9 @@ int decode_returned(const struct arrival *a, struct submission *ret, struct err 
 		ret->submitted_wall_ns = t.submitted_wall_ns;
 	if (deferrals)
 		ret->deferrals = (unsigned)MIN_OF(strtoul(deferrals, NULL, 10), 1000ul);
+	if (deliveries)
+		ret->deliveries = (unsigned)MIN_OF(strtoul(deliveries, NULL, 10), 1000ul);
+	if (waits && time_parse(waits, &ret->waits_since_wall_ns, NULL))
+		ret->waits_since_wall_ns = 0;
 	return lane_of(a, &t, &ret->lane, e);
 }

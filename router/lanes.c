@@ -17,7 +17,9 @@
 #include "common/jetstream.h"
 #include "common/log.h"
 #include "router/dispatch.h"
+#include "router/balance_rules.h"
 #include "router/lane_maker.h"
+#include "router/place.h"
 #include "router/transit.h"
 
 #define MAKING_MAX 32
@@ -61,6 +63,7 @@ static struct lane_entry *add(struct lanes *ls, const struct lane *lane)
 		snprintf(l->subject[c], sizeof(l->subject[c]), "work.%s.%s", lane->name,
 				 task_class_name((enum task_class)c));
 	l->lanes = ls;
+	l->balance = balance_rules_of(ls->router->balance_rules, lane);
 	HASH_ADD_STR(ls->all, lane.name, l);
 	metric_set(ls->router->stats.lanes, (double)HASH_COUNT(ls->all));
 	return l;
@@ -75,6 +78,7 @@ static void maybe_forget(struct lane_entry *l)
 		return;
 	HASH_DEL(ls->all, l);
 	metric_set(ls->router->stats.lanes, (double)HASH_COUNT(ls->all));
+	lane_nodes_free(&l->nodes);
 	free(l);
 }
 
@@ -382,6 +386,7 @@ void lanes_free(struct lanes **pls)
 		return;
 	HASH_ITER (hh, ls->all, l, tmp) {
 		HASH_DEL(ls->all, l);
+		lane_nodes_free(&l->nodes);
 		free(l);
 	}
 	lane_templates_free(&ls->templates);

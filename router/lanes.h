@@ -6,6 +6,7 @@
 
 #include <uthash.h>
 
+#include "common/placement.h"
 #include "router/router.h"
 
 struct transit;
@@ -23,6 +24,8 @@ struct lane_entry {
 	char subject[CLASS_COUNT][LANE_MAX + 16]; /* "work.<lane>.<class>" */
 	enum lane_state state;
 	bool paused;
+	enum balance balance;    /* of tasks that don't say */
+	struct lane_nodes *nodes; /* place.h */
 	uint64_t limit;          /* messages that it may hold, as set; 0: as declared */
 	struct transit *waiting; /* for the lane to be READY */
 	size_t nwaiting, waiting_bytes;

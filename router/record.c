@@ -101,6 +101,9 @@ static void pack_queued(struct record *r, const struct transit *t, enum detail d
 	q.timeout_ms = s->timeout_ns / NS_PER_MS;
 	q.project = text(s->project);
 	q.content_type = text(s->content_type);
+	q.node = (char *)t->node;
+	q.reason = text(t->waits_for);
+	q.error = text(t->waits_for ? t->error : NULL);
 	q.body_bytes = s->body_len;
 	if (detail != BARE) {
 		q.n_headers = add_headers(r, s);
@@ -327,6 +330,7 @@ static void add(struct record *r, struct transit *t, enum kind kind)
 void record_queued(struct record *r, struct transit *t)
 {
 	t->sub.due_wall_ns = 0;
+	t->waits_for = NULL;
 	add(r, t, KIND_QUEUED);
 }
 

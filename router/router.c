@@ -16,14 +16,18 @@
 #include "common/service.h"
 #include "router/act.h"
 #include "router/advisories.h"
+#include "router/balance_rules.h"
 #include "router/dead.h"
 #include "router/delay.h"
+#include "router/direct.h"
 #include "router/directory.h"
 #include "router/inbox.h"
 #include "router/lanes.h"
+#include "router/place.h"
 #include "router/query.h"
 #include "router/record.h"
 #include "router/run.h"
+#include "router/same_node.h"
 #include "router/setup.h"
 #include "router/transit.h"
 #include "router/wake.h"
@@ -54,6 +58,7 @@ static void on_poke(void *data)
 	act_poke(r->act);
 	delay_poke(r->delay);
 	advisories_poke(r->advisories);
+	direct_poke(r->direct);
 	maybe_drained(r);
 }
 
@@ -127,6 +132,8 @@ static int open_all(struct router *r, struct err *e)
 		rc = advisories_open(r, &r->advisories, e);
 	if (rc == 0)
 		delay_begin(r->delay);
+	if (rc == 0)
+		direct_begin(r->direct);
 	return rc;
 }
 
@@ -194,7 +201,12 @@ int router_start(struct router *r, struct err *e)
 	r->run = run_new(r);
 	r->directory = directory_new(r);
 	r->query = query_new(r);
-	rc = lanes_new(r, &r->lanes, e);
+	r->place = place_new(r);
+	r->direct = direct_new(r);
+	r->same_node = same_node_new(r);
+	rc = balance_rules_read(r->config.balance_default, r->config.balance_lanes, &r->balance_rules, e);
+	if (rc == 0)
+		rc = lanes_new(r, &r->lanes, e);
 	if (rc == 0)
 		rc = lanes_watch(r->lanes, e);
 	if (rc == 0)
@@ -228,6 +240,7 @@ void router_release(struct router *r)
 	delay_free(&r->delay);
 	lanes_stop(r->lanes);
 	directory_stop(r->directory);
+	direct_stop(r->direct);
 	bus_close(&r->bus);
 	transit_drop_all(r);
 	wake_free(&r->wake);
@@ -236,5 +249,9 @@ void router_release(struct router *r)
 	setup_free(&r->setup);
 	directory_free(&r->directory);
 	lanes_free(&r->lanes);
+	place_free(&r->place);
+	direct_free(&r->direct);
+	same_node_free(&r->same_node);
+	balance_rules_free(&r->balance_rules);
 	header_list_release(&r->headers);
 }

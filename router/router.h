@@ -15,7 +15,7 @@
 #include "router/policy.h"
 #include "router/stats.h"
 
-enum origin { ORIGIN_TASKS, ORIGIN_ACT, ORIGIN_DELAYED, ORIGIN_RUN, ORIGIN_COUNT };
+enum origin { ORIGIN_TASKS, ORIGIN_ACT, ORIGIN_DELAYED, ORIGIN_RUN, ORIGIN_DIRECT, ORIGIN_COUNT };
 
 struct router {
 	struct router_config config;
@@ -25,6 +25,7 @@ struct router {
 	char instance[17]; /* differs at each start; first part of the ids of our batches */
 	struct decode_rules rules;
 	struct retry_rule retry;
+	struct balance_rules *balance_rules;
 	struct stats stats;
 	struct header_list headers; /* of the message being published */
 
@@ -49,6 +50,9 @@ struct router {
 	struct advisories *advisories;
 	struct run *run;
 	struct directory *directory;
+	struct place *place;
+	struct direct *direct;
+	struct same_node *same_node;
 	struct query *query;
 	struct service *service;
 	bool opened; /* the inbox is open: readiness was told */

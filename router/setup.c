@@ -17,7 +17,8 @@
 
 static const char *const needed[] = {
 	"STREAM.INFO.TASKS",    "STREAM.INFO.EVENTS",         "STREAM.INFO.DEAD",
-	"STREAM.INFO.DELAYED",  "STREAM.INFO.KV_lanes",       "STREAM.INFO.KV_settings",
+	"STREAM.INFO.DELAYED",  "STREAM.INFO.DIRECT",         "STREAM.INFO.KV_lanes",
+	"STREAM.INFO.KV_settings",
 	"STREAM.INFO.KV_nodes", "CONSUMER.INFO.TASKS.router", "CONSUMER.INFO.EVENTS.act",
 };
 #define NEEDED ARRAY_LEN(needed)

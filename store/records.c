@@ -262,8 +262,8 @@ void records_add_task(struct records *r, const struct merge_task *t)
 	} else {
 		put_null(r, PG_BYTEA);
 	}
-	put_text(r, o != NULL ? o->error : NULL, ERROR_MAX_BYTES);
-	put_name(r, o != NULL ? o->reason : NULL);
+	put_text(r, row.error, ERROR_MAX_BYTES);
+	put_name(r, row.reason);
 	end_row(r);
 }
 
