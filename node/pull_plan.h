@@ -39,6 +39,7 @@ struct pull_group {
 	unsigned running;
 	unsigned asked; /* credits outstanding, parked ones included */
 	unsigned parked;
+	unsigned held; /* of those running, what only waits here for its turn; direct.h */
 };
 
 struct pull_room {

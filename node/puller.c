@@ -16,6 +16,7 @@
 #include "node/puller_internal.h"
 
 #include "common/log.h"
+#include "node/direct.h"
 #include "node/run.h"
 
 /* What the server counts to a message beside its payload: subject and reply. */
@@ -100,7 +101,9 @@ static void plan(void *data)
 		.now_ms = now_ms,
 		.turn = p->turn,
 	};
+	direct_yield(p, true);
 	size_t asks = pull_plan(&room, p->sources, p->nlanes * CLASS_COUNT, p->groups, p->asks);
+	direct_yield(p, false);
 	for (size_t i = 0; i < asks; i++)
 		do_ask(p, &p->asks[i]);
 }
@@ -152,9 +155,10 @@ void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 		js_nak(p->node->bus, bus_msg_reply(*m), hand_back_delay_ms(c, s, meta->delivered));
 		return;
 	}
+	struct served_lane *l = c->lane->direct ? direct_lane(p, *m) : c->lane;
 	slots_begin(&p->node->slots, credited, bus_msg_len(*m));
-	g->running++;
-	run_begin(p->node, c->lane, m, meta);
+	p->groups[l->group].running++;
+	run_begin(p->node, l, m, meta, c->lane->direct);
 }
 
 static void on_empty(struct puller_consumer *c, bool parked, int64_t now_ms)
@@ -171,14 +175,23 @@ static void on_empty(struct puller_consumer *c, bool parked, int64_t now_ms)
 
 static void on_lost(struct puller_consumer *c, int64_t now_ms)
 {
+	if (c->woken)
+		c->backoff_ms = c->not_before_ms = 0;
 	/* Once is a reconnect or a new leader: at once. Again and again: ever slower. */
 	if (c->backoff_ms)
 		c->not_before_ms = now_ms + c->backoff_ms;
 	c->backoff_ms = c->got ? 0 : MIN_OF(MAX_OF(c->backoff_ms * 2, 100), PULL_BACKOFF_MAX_MS);
 }
 
-static void on_gone(struct served_lane *l, int64_t now_ms)
+static void on_gone(struct puller_consumer *c, int64_t now_ms)
 {
+	struct served_lane *l = c->lane;
+
+	/* Each durable of this node's own queue comes and goes for itself. */
+	if (l->direct) {
+		c->not_before_ms = c->woken ? 0 : now_ms + PULL_GONE_RETRY_MS;
+		return;
+	}
 	if (l->gone_until_ms <= now_ms && !l->removed)
 		log_info("lane is gone", LOG_S("lane", l->lane.name));
 	l->gone_until_ms = now_ms + PULL_GONE_RETRY_MS;
@@ -208,8 +221,8 @@ void puller_on_end(void *data, enum js_pull_end why)
 		s->pending = 0;
 		break;
 	case JS_PULL_GONE:
-		on_gone(l, now_ms);
-		s->hinted = false;
+		on_gone(c, now_ms);
+		s->hinted = l->direct && c->woken;
 		break;
 	}
 	c->woken = false;
@@ -239,8 +252,11 @@ void puller_on_wake(void *data, struct bus_msg **m)
 	struct served_lane *l = data;
 
 	(void)m;
-	for (unsigned k = 0; k < CLASS_COUNT; k++)
+	for (unsigned k = 0; k < CLASS_COUNT; k++) {
+		if (l->direct)
+			l->consumers[k].not_before_ms = l->consumers[k].backoff_ms = 0;
 		puller_hint(&l->consumers[k]);
+	}
 	puller_wanted(l->puller);
 }
 
@@ -334,6 +350,8 @@ void puller_close(struct puller **pp)
 		p->lanes[i]->puller = NULL;
 		served_lane_unref(p->lanes[i]);
 	}
+	while (p->strays)
+		puller_drop_stray(p);
 	bus_hook_remove(p->node->bus, &p->hook);
 	timeout_stop(&p->sweep);
 	p->nlanes = 0;

@@ -31,6 +31,8 @@ struct served_lane {
 	size_t index;
 	unsigned refs; /* runs, and the puller itself */
 	bool paused, removed;
+	bool direct; /* no lane, but this node's own queue */
+	struct served_lane *stray_prev, *stray_next;
 	int64_t gone_until_ms;
 };
 
@@ -46,6 +48,12 @@ void puller_pause(struct puller *p, const char *lane, bool paused);
 
 /* Something changed (a slot is free): plans once at the end of this turn of the loop. */
 void puller_wanted(struct puller *p);
+
+/* For direct.c: the node's own queue; a lane that only came by it, kept until the puller closes. */
+MUST_CHECK int puller_add_direct(struct puller *p, struct err *e);
+/* The oldest of them; its runs go on. */
+void puller_drop_stray(struct puller *p);
+struct served_lane *puller_add_stray(struct puller *p, const struct lane *lane, struct handler *h);
 
 void served_lane_ref(struct served_lane *l);
 /* A run ended: counts it off l's type. */

@@ -25,6 +25,10 @@ struct puller {
 	struct pull_group *groups; /* [0]: no limit */
 	struct handler **group_of;
 	unsigned ngroups;
+	struct served_lane *strays; /* lanes that only came by DIRECT, the oldest first */
+	unsigned nstrays;
+	struct run *held;           /* direct.h */
+	bool starting_held;
 	uint64_t turn;
 	size_t sweep_at;
 	bool planned, unreachable, closed;

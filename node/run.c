@@ -16,6 +16,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "node/direct.h"
 #include "node/handlers/tail.h"
 #include "node/report.h"
 #include "node/running.h"
@@ -24,6 +25,7 @@ static void release(struct run *r)
 {
 	struct node *n = r->node;
 
+	direct_drop(r);
 	running_remove(n->running, r);
 	slots_settle(&n->slots, r->body_bytes + (r->borrowed ? 0 : r->len));
 	if (!r->borrowed)
@@ -238,13 +240,15 @@ static void start(struct run *r)
 }
 
 void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
-			   const struct js_meta *meta)
+			   const struct js_meta *meta, bool direct)
 {
 	struct run *r = xcalloc(1, sizeof(*r));
+	struct direct_refusal refusal;
 	struct err e;
 
 	r->node = n;
 	r->lane = l;
+	r->direct = direct;
 	served_lane_ref(l);
 	r->msg = TAKE(*m);
 	r->body_bytes = bus_msg_len(r->msg);
@@ -269,6 +273,24 @@ void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
 	} else if (r->task.expires_wall_ns && r->task.expires_wall_ns <= r->started_wall_ns) {
 		refuse(r, "timeout", true, "expired before it was begun");
 	} else {
-		start(r);
+		switch (direct_judge(r, &refusal)) {
+		case DIRECT_BEGIN:
+			start(r);
+			return;
+		case DIRECT_HOLD:
+			return;
+		case DIRECT_RETURN:
+			r->retry_after_ns = refusal.retry_after_ns;
+			take_failure(r, RESULT_RETURNED, refusal.reason, refusal.words);
+			finish(r);
+			return;
+		}
 	}
+}
+
+void run_start(struct run *r)
+{
+	r->started_wall_ns = clock_wall_ns();
+	r->started_ms = clock_mono_ms();
+	start(r);
 }

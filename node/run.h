@@ -20,8 +20,8 @@
 #define RUN_ERROR_MAX 2000
 #define CONTENT_TYPE_MAX 255 /* as of a body's, task.h */
 
-/* Which list of running.c or report.c it is on. */
-enum run_place { RUN_NOWHERE, RUN_FRESH, RUN_LONG, RUN_GATHERED, RUN_IN_BATCH, RUN_ACT };
+/* Which list of running.c, report.c or direct.c it is on. */
+enum run_place { RUN_NOWHERE, RUN_FRESH, RUN_LONG, RUN_GATHERED, RUN_IN_BATCH, RUN_ACT, RUN_HELD };
 
 struct run {
 	struct handler_run h;
@@ -37,6 +37,7 @@ struct run {
 	int64_t kept_ms; /* when ack_wait last started anew; monotonic */
 	bool stale;      /* kept too late: somebody else may have it by now */
 	bool starting, finished, cancelled;
+	bool direct; /* given to this node, by its own queue */
 	/* The outcome: */
 	enum handler_outcome outcome;
 	void *data;
@@ -50,9 +51,14 @@ struct run {
 	struct run *kept_prev, *kept_next; /* all, by kept_ms */
 };
 
-/* Takes *m; slots and the lane's group have counted it. May finish before it returns. */
+/*
+ * Takes *m; slots and the lane's group have counted it. direct: it came by this node's own queue.
+ * May finish before it returns.
+ */
 void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
-			   const struct js_meta *meta);
+			   const struct js_meta *meta, bool direct);
+/* One that was held may run now. */
+void run_start(struct run *r);
 /* The task's time is over. */
 void run_time_out(struct run *r);
 /* Its outcome is stored (and the lane's message acknowledged by then) or given up; frees r. */
