@@ -4,7 +4,7 @@
  * will take.
  *
  * Well: a node's durable is made with its first task, tasks are published, the
- * node is woken and pulls. A look every second (the durables with their
+ * node is woken and pulls. A look every second or sooner (the durables with their
  * counts) tells how much waits for whom, finds nodes that are gone or
  * draining, and has their queues taken off (rescue.h); a durable whose node
  * was not there for a minute, and that is empty, is deleted. Badly: the
@@ -30,9 +30,10 @@
 #include "router/record.h"
 #include "router/rescue.h"
 
-#define TICK_MS 500
+#define TICK_MS 250
+#define LISTING_TICKS 4 /* at each while something is sent */
 #define DEAF_MS 2500 /* no answer from the broker for so long: its silence, not the nodes' */
-#define SWEEP_TICKS 20
+#define SWEEP_TICKS 40
 #define KEEP_MS 60000 /* the empty durable of a node that is gone */
 #define REST_MS 5000  /* after the broker refused to make a durable */
 #define WAKE_MS 50
@@ -48,6 +49,7 @@ struct direct {
 	bool listing_open, sweeping, stopped;
 	int64_t heard_mono_ms;
 	unsigned ticks;
+	bool sent; /* something since the last listing */
 	struct timeout tick;
 };
 
@@ -304,6 +306,7 @@ void direct_put(struct transit *t, struct direct_node *n)
 
 	snprintf(t->node, sizeof(t->node), "%s", n->name);
 	n->sent++;
+	n->direct->sent = true;
 	if (q->state == DURABLE_THERE) {
 		send_now(t);
 		return;
@@ -453,6 +456,7 @@ static void begin_listing(struct direct *d)
 	struct direct_node *n, *tmp;
 
 	d->listing++;
+	d->sent = false;
 	HASH_ITER (hh, d->nodes, n, tmp) {
 		n->sent_before += n->sent;
 		n->sent = 0;
@@ -508,7 +512,7 @@ static void on_tick(struct timeout *timeout)
 		look_at_all(d, now_ms);
 	if (!up)
 		return;
-	if (!d->listing_open && d->ticks % 2 == 0)
+	if (!d->listing_open && (d->sent || d->ticks % LISTING_TICKS == 0))
 		begin_listing(d);
 	if (!d->sweeping && d->ticks % SWEEP_TICKS == 1)
 		sweep(d);
