@@ -26,7 +26,8 @@ void direct_open(struct puller *p)
 {
 	struct err e;
 
-	if (puller_add_direct(p, &e))
+	p->node->direct = puller_add_direct(p, &e) == 0;
+	if (!p->node->direct)
 		log_error("this node takes no tasks that are given to it", LOG_S("error", e.text));
 }
 

@@ -20,6 +20,7 @@ struct balance_node {
 	unsigned weight;       /* 0 counts as 1 */
 	unsigned capabilities; /* all that it has */
 	double cpu, memory;    /* of its machine, 0 to 1 */
+	bool shut;             /* nothing can be given to it: the caller excludes it */
 	bool excluded;         /* never */
 	bool avoided;          /* rather not */
 };

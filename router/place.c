@@ -31,7 +31,7 @@
 #define WAIT_MAX_NS (10 * NS_PER_S) /* between two tries of a task that needs a node */
 
 struct lane_nodes {
-	struct balance_node *nodes; /* sorted by name */
+	struct balance_node *nodes;  /* sorted by name; shut: it takes nothing by DIRECT */
 	struct direct_node **queues;
 	size_t n, cap;
 	int64_t looked_mono_ms;
@@ -80,6 +80,7 @@ static void add(void *data, const struct node_entry *entry)
 		.capabilities = (unsigned)s->n_capabilities,
 		.cpu = s->cpu_percent / 100,
 		.memory = s->memory_percent / 100,
+		.shut = !s->direct,
 	};
 }
 
@@ -114,18 +115,25 @@ static struct lane_nodes *nodes_of(struct router *r, struct lane_entry *l)
 	return ns;
 }
 
-/* As this task sees them. */
-static void mark(struct lane_nodes *ns, const struct submission *s, bool *ret_excludes)
+/* What a lane's nodes are to one task. */
+struct view {
+	bool excludes; /* one that it may not run on pulls the lane */
+	bool pullers;  /* so does one that it may run on, and that takes nothing by DIRECT */
+};
+
+static struct view mark(struct lane_nodes *ns, const struct submission *s)
 {
-	bool excludes = false;
+	struct view v = {0};
 
 	for (size_t i = 0; i < ns->n; i++) {
 		struct balance_node *n = &ns->nodes[i];
 		n->ahead = direct_ahead(ns->queues[i]);
 		n->excluded = names_have(s->not_nodes, n->name);
-		excludes |= n->excluded;
+		v.excludes |= n->excluded;
+		v.pullers |= !n->excluded && n->shut;
+		n->excluded |= n->shut;
 	}
-	*ret_excludes = excludes;
+	return v;
 }
 
 static size_t node_named(const struct lane_nodes *ns, const char *name)
@@ -201,8 +209,10 @@ static void need(struct transit *t, const char *name)
 
 	if (names_have(t->sub.not_nodes, name))
 		dead_bury(t, "invalid", "it needs node %s and excludes it (Task-Not-Nodes)", name);
-	else if (i != BALANCE_NOBODY)
+	else if (i != BALANCE_NOBODY && !ns->nodes[i].shut)
 		give(t, ns->queues[i]);
+	else if (i != BALANCE_NOBODY)
+		wait_for_node(t, "waits for node %s, which is there but takes nothing by DIRECT", name);
 	else if (str_eq(state, "ready"))
 		wait_for_node(t, "waits for node %s, which is there but does not serve lane %s", name,
 					  t->lane->lane.name);
@@ -223,9 +233,8 @@ static void choose(struct transit *t, const char *preferred)
 		.seed = policy_seed(s->id, s->attempt + s->epoch),
 	};
 	size_t i = preferred ? node_named(ns, preferred) : BALANCE_NOBODY;
-	bool excludes;
+	struct view v = mark(ns, s);
 
-	mark(ns, s, &excludes);
 	if (i != BALANCE_NOBODY && !balance_takes(&ns->nodes[i], ask.max_load))
 		i = BALANCE_NOBODY;
 	if (i == BALANCE_NOBODY && ask.strategy > BALANCE_PULL) {
@@ -237,11 +246,11 @@ static void choose(struct transit *t, const char *preferred)
 		if (i != BALANCE_NOBODY && !balance_idle(&ns->nodes[i], ask.max_load))
 			i = BALANCE_NOBODY;
 	}
-	if (i == BALANCE_NOBODY && excludes)
+	if (i == BALANCE_NOBODY && v.excludes)
 		i = balance_least(ns->nodes, ns->n, ask.seed);
 	if (i != BALANCE_NOBODY)
 		give(t, ns->queues[i]);
-	else if (excludes)
+	else if (v.excludes && !v.pullers)
 		wait_for_node(t, "waits for a node that serves lane %s and is none of %.200s",
 					  t->lane->lane.name, s->not_nodes);
 	else

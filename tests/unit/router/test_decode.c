@@ -69,9 +69,6 @@ static void plain_tasks(void **state UNUSED)
 	assert_int_equal(r.s.submitted_wall_ns, STORED);
 	assert_string_equal(r.s.content_type, "image/png");
 	assert_string_equal(r.s.project, "p");
-	assert_string_equal(r.s.node, "n1");
-	assert_string_equal(r.s.same_node_as, "t1");
-	assert_string_equal(r.s.not_nodes, "n2,n3");
 	assert_int_equal(r.s.body_len, 3);
 	assert_null(r.s.kept); /* no memory is taken */
 
@@ -456,6 +453,9 @@ static void an_owned_submission_outlives_its_message(void **state UNUSED)
 	free(body);
 	assert_string_equal(r.s.content_type, "text/plain");
 	assert_string_equal(r.s.project, "p");
+	assert_string_equal(r.s.node, "n1");
+	assert_string_equal(r.s.same_node_as, "t1");
+	assert_string_equal(r.s.not_nodes, "n2,n3");
 	assert_string_equal(header(&r.s, "Task-Project"), "p");
 	assert_memory_equal(r.s.body, "hello", 5);
 	submission_release(&r.s);
