@@ -26,11 +26,11 @@ void doctor_direct(struct doctor *d)
 
 	/* That the store can't be asked is told with the errors. */
 	if (cli_call(d->cli, "api.task.list", request, &page, &e) == 0) {
-		json_array_foreach(json_object_get(page, "tasks"), i, task)
-		{
+		json_array_foreach (json_object_get(page, "tasks"), i, task) {
 			if (str_eq(text(task, "reason"), "no-node") && ++waiting <= SHOWN)
 				doctor_add(d, FINDING_WARNING, "direct",
-						   "start that node, or wait: after direct.wait the task is dead and can be replayed",
+						   "start that node, or wait: after direct.wait the task is dead and can "
+						   "be replayed",
 						   "task %s (no-node): %s", text(task, "id"), text(task, "error"));
 		}
 		if (waiting > SHOWN)

@@ -97,7 +97,8 @@ enum direct_verdict direct_judge(struct run *r, struct direct_refusal *ret)
 	if (!r->direct)
 		return DIRECT_BEGIN;
 	if (!l->handler) {
-		snprintf(ret->words, sizeof(ret->words), "node %s does not serve lane %s", me, l->lane.name);
+		snprintf(ret->words, sizeof(ret->words), "node %s does not serve lane %s", me,
+				 l->lane.name);
 		return give_back(ret, "no-handler", 0);
 	}
 	if (l->paused) {

@@ -7,13 +7,14 @@
 #include "node/puller.h"
 #include "node/run.h"
 
-/* Of a type with a limit of its own, so many wait here for its turn beside what runs; more go back. */
+/* Of a type with a limit of its own, so many wait here for its turn beside what runs; more go back.
+ */
 #define DIRECT_HELD_MAX 64u
 
 /* Adds them to what p asks. */
 void direct_open(struct puller *p);
-/* The lane of a message that came by them, as its headers tell; never NULL, borrowed. Its handler is
- * NULL where this node does not serve it. */
+/* The lane of a message that came by them, as its headers tell; never NULL, borrowed. Its handler
+ * is NULL where this node does not serve it. */
 struct served_lane *direct_lane(struct puller *p, const struct bus_msg *m);
 
 /*

@@ -27,9 +27,9 @@ struct balance_node {
 
 struct balance_ask {
 	enum balance strategy;
-	double max_load;  /* a node above it is left out */
-	uint64_t turn;    /* counts a lane's tasks, for round-robin and weighted */
-	uint32_t seed;    /* the task's, for random and for ties */
+	double max_load; /* a node above it is left out */
+	uint64_t turn;   /* counts a lane's tasks, for round-robin and weighted */
+	uint32_t seed;   /* the task's, for random and for ties */
 };
 
 /* As reported: the largest of slots used, processors and memory; 1 is full. */

@@ -31,7 +31,8 @@ static int add(struct balance_rules *r, const char *word, size_t len, struct err
 	text[len] = '\0';
 	char *strategy = strchr(text, '=');
 	if (!strategy)
-		return err_set(e, ERR_INVALID, "\"%s\" is not TYPE=STRATEGY, such as echo=round-robin", text);
+		return err_set(e, ERR_INVALID, "\"%s\" is not TYPE=STRATEGY, such as echo=round-robin",
+					   text);
 	*strategy++ = '\0';
 	if (lane_parse(text, &lane, e) || balance_parse(strategy, &balance, e))
 		return ERR_INVALID;

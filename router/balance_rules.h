@@ -1,4 +1,5 @@
-/* How a lane's tasks are balanced where they don't say: "echo=round-robin,resize--gpu=weighted". Pure. */
+/* How a lane's tasks are balanced where they don't say: "echo=round-robin,resize--gpu=weighted".
+ * Pure. */
 #pragma once
 
 #include "common/placement.h"

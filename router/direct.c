@@ -7,7 +7,7 @@
  * node is woken and pulls. A look every second or sooner (the durables with their
  * counts) tells how much waits for whom, finds nodes that are gone or
  * draining, and has their queues taken off (rescue.h); a durable whose node
- * was not there for a minute, and that is empty, is deleted. Badly: the
+ * was away for a while, and that is empty, is deleted. Badly: the
  * durable can't be made, or DIRECT refuses: the task goes back to place.c. A
  * router dies between publish and wake, or a durable was deleted under a task:
  * the sweep of subjects makes it anew. The broker is silent: nobody is taken
@@ -32,9 +32,9 @@
 
 #define TICK_MS 250
 #define LISTING_TICKS 4 /* at each while something is sent */
-#define DEAF_MS 2500 /* no answer from the broker for so long: its silence, not the nodes' */
+#define DEAF_MS 2500    /* no answer from the broker for so long: its silence, not the nodes' */
 #define SWEEP_TICKS 40
-#define KEEP_MS 60000 /* the empty durable of a node that is gone */
+#define KEEP_MS 15000 /* the empty durable of a node that is gone */
 #define REST_MS 5000  /* after the broker refused to make a durable */
 #define WAKE_MS 50
 #define PUT_DEADLINE_MS 4000
@@ -289,7 +289,8 @@ static void make(struct direct_queue *q)
 
 	json_object_set_new(config, "name", json_string(q->consumer));
 	json_object_set_new(config, "durable_name", json_string(q->consumer));
-	json_object_set_new(config, "description", json_string("the tasks that were given to one node"));
+	json_object_set_new(config, "description",
+						json_string("the tasks that were given to one node"));
 	json_object_set_new(config, "filter_subject", json_string(q->subject));
 	json_t *body = json_pack("{s:s, s:o}", "stream_name", "DIRECT", "config", config);
 	int rc = js_api(d->router->bus, verb, body, on_made, q, &e);
@@ -312,7 +313,8 @@ void direct_put(struct transit *t, struct direct_node *n)
 		return;
 	}
 	if (q->state == DURABLE_UNKNOWN && clock_mono_ms() < q->again_mono_ms) {
-		err_set(&e, ERR_FULL, "node %s has no durable on DIRECT, and the broker makes none", n->name);
+		err_set(&e, ERR_FULL, "node %s has no durable on DIRECT, and the broker makes none",
+				n->name);
 		place_refused(t, &e);
 		return;
 	}
@@ -321,7 +323,7 @@ void direct_put(struct transit *t, struct direct_node *n)
 		make(q);
 }
 
-/* A minute after its node went, with nothing on it. Should somebody put something there just now,
+/* Some time after its node went, with nothing on it. Should somebody put something there just now,
  * the sweep makes it anew. */
 static void on_deleted(void *data UNUSED, const json_t *reply UNUSED, int server_code UNUSED,
 					   const struct err *e)

@@ -30,19 +30,21 @@ struct direct_queue {
 	char consumer[TOKEN_MAX + 8];
 	enum durable_state state;
 	uint64_t waiting, running; /* as last listed */
-	uint64_t listed, made;     /* the numbers of the listings that told of it, that followed its making */
-	struct transit *tasks;     /* that wait for the durable */
-	struct rescue *rescue;     /* its node is gone: taken off here; NULL: none */
-	int64_t again_mono_ms;     /* after a refusal: not made anew before then */
+	uint64_t listed,
+		made; /* the numbers of the listings that told of it, that followed its making */
+	struct transit *tasks; /* that wait for the durable */
+	struct rescue *rescue; /* its node is gone: taken off here; NULL: none */
+	int64_t again_mono_ms; /* after a refusal: not made anew before then */
 };
 
 struct direct_node {
 	struct direct *direct;
 	char name[TOKEN_MAX + 1];
 	struct direct_queue queues[CLASS_COUNT];
-	unsigned sent, sent_before; /* since the last listing was asked; between that and the one before */
-	int64_t gone_mono_ms;       /* since when it is not there; 0: it is */
-	struct timeout wake;        /* at most one in WAKE_MS */
+	unsigned sent,
+		sent_before;      /* since the last listing was asked; between that and the one before */
+	int64_t gone_mono_ms; /* since when it is not there; 0: it is */
+	struct timeout wake;  /* at most one in WAKE_MS */
 	UT_hash_handle hh;
 };
 

@@ -48,8 +48,9 @@ static void on_timeout(struct timeout *t)
 /* Whether a status says anything else of what the node can do. */
 static bool differs(const Millrace__NodeStatus *a, const Millrace__NodeStatus *b)
 {
-	if (a->state != b->state || a->bridge != b->bridge || a->direct != b->direct || a->n_types != b->n_types ||
-		a->n_capabilities != b->n_capabilities || !str_eq(a->instance, b->instance))
+	if (a->state != b->state || a->bridge != b->bridge || a->direct != b->direct ||
+		a->n_types != b->n_types || a->n_capabilities != b->n_capabilities ||
+		!str_eq(a->instance, b->instance))
 		return true;
 	for (size_t i = 0; i < a->n_types; i++) {
 		if (!str_eq(a->types[i], b->types[i]))

@@ -27,11 +27,11 @@
 #include "router/lanes.h"
 #include "router/same_node.h"
 
-#define FRESH_MS 100               /* a lane's nodes are looked at anew */
+#define FRESH_MS 100                /* a lane's nodes are looked at anew */
 #define WAIT_MAX_NS (10 * NS_PER_S) /* between two tries of a task that needs a node */
 
 struct lane_nodes {
-	struct balance_node *nodes;  /* sorted by name; shut: it takes nothing by DIRECT */
+	struct balance_node *nodes; /* sorted by name; shut: it takes nothing by DIRECT */
 	struct direct_node **queues;
 	size_t n, cap;
 	int64_t looked_mono_ms;
@@ -226,7 +226,8 @@ static void choose(struct transit *t, const char *preferred)
 	struct router *r = t->router;
 	const struct submission *s = &t->sub;
 	struct lane_nodes *ns = nodes_of(r, t->lane);
-	const char *project = r->config.balance_projects ? s->project : NULL;
+	const char *project =
+		r->config.balance_projects && s->balance != BALANCE_PULL ? s->project : NULL;
 	struct balance_ask ask = {
 		.strategy = s->balance ? s->balance : t->lane->balance,
 		.max_load = (double)r->config.balance_max_load / 100,
@@ -297,7 +298,7 @@ bool place_wanted(const struct transit *t)
 
 	return s->node || s->same_node_as || s->not_nodes || s->balance > BALANCE_PULL ||
 		   (!s->balance && t->lane->balance > BALANCE_PULL) ||
-		   (s->project && t->router->config.balance_projects);
+		   (s->project && s->balance != BALANCE_PULL && t->router->config.balance_projects);
 }
 
 void place_task(struct transit *t)

@@ -30,10 +30,12 @@ struct same_node {
 
 static bool is_final(const char *state)
 {
-	return state && (str_eq(state, "completed") || str_eq(state, "dead") || str_eq(state, "cancelled"));
+	return state &&
+		   (str_eq(state, "completed") || str_eq(state, "dead") || str_eq(state, "cancelled"));
 }
 
-static enum same_node_answer read_answer(struct bus_msg *m, json_t **ret_task, const char **ret_node)
+static enum same_node_answer read_answer(struct bus_msg *m, json_t **ret_task,
+										 const char **ret_node)
 {
 	const char *code = bus_msg_header(m, "Nats-Service-Error-Code");
 	json_t *j;

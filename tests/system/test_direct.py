@@ -145,6 +145,16 @@ def test_excluded_nodes_are_left_out(system):
     assert got == {"node-3": 40}
 
 
+def test_a_node_hands_back_what_excludes_it(system):
+    """By a shared lane it can come all the same: the node came after the router had looked."""
+    system.nats.js_publish("work.echo.normal", "x", {"Task-Id": "stray", "Task-Attempt": "1", "Task-Epoch": "1",
+                                                    "Task-Not-Nodes": "node-1,node-3"})
+    task = system.finished("stray", "completed", timeout=40)
+    assert task["node"] == "node-2" and task["attempt"] == 1
+    handed = [a for a in task.get("history", []) if a["outcome"] == "returned"]
+    assert all(a["reason"] == "excluded" for a in handed), task
+
+
 def test_with_everybody_excluded_it_waits_and_says_so(system):
     system.submit("echo", "x", task_id="nobody", task_not_nodes="node-1,node-2,node-3")
     task = until(lambda: (lambda t: t and t["state"] == "scheduled" and t)(system.task("nobody")), 20, "it waits")
@@ -182,12 +192,14 @@ def test_a_preferred_node_that_is_not_there_costs_nothing(system):
 
 
 def test_what_waits_for_a_node_is_shown(system):
-    for i in range(30):
-        system.submit("sleep", "400ms", task_id=f"shown-{i}", task_node="node-2")
-    node = until(lambda: (lambda n: n["direct"] > 0 and n)(system.cli_json("node", "show", "node-2")[0]), 10, "waiting")
-    assert node["direct"] <= 30
-    assert consumers(system)["node-2"]["num_pending"] + consumers(system)["node-2"]["num_ack_pending"] > 0
-    assert nodes_of(system, "shown", 30) == {"node-2": 30}
+    acks = system.nats.js_publish_many(("tasks.sleep", "700ms", {"Task-Id": f"shown-{i}", "Task-Node": "node-2"})
+                                       for i in range(40))
+    assert all(acks)
+    told = until(lambda: system.nats.request("api.node.get", "node-2").json().get("direct"), 10, "what waits")
+    assert 0 < told <= 40
+    assert consumers(system)["node-2"]["num_ack_pending"] > 0
+    assert "direct" in system.cli_json("node", "show", "node-2")[0]
+    assert nodes_of(system, "shown", 40) == {"node-2": 40}
 
 
 def test_a_type_with_a_limit_keeps_it_for_direct_tasks(system, tmp_path):
@@ -260,6 +272,24 @@ def test_two_routers_lose_and_double_nothing(system):
     finally:
         second.terminate()
         assert second.wait(30) == 0
+
+
+def test_the_durable_of_a_node_that_went_is_removed(system):
+    node = system.start_node("brief")
+    try:
+        assert many(system, "brief", 3, task_node="brief") == {"brief": 3}
+        assert "brief" in consumers(system)
+    finally:
+        node.send_signal(signal.SIGTERM)
+        assert node.wait(30) == 0
+    until(lambda: "brief" not in consumers(system), 40, "its durable is gone")
+    # It comes back, and so does its durable.
+    node = system.start_node("brief")
+    try:
+        assert many(system, "again", 3, task_node="brief") == {"brief": 3}
+    finally:
+        node.send_signal(signal.SIGTERM)
+        assert node.wait(30) == 0
 
 
 def test_a_frozen_broker_makes_no_node_look_lost(own_system):

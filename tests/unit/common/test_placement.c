@@ -15,10 +15,11 @@ static void wishes(void **state UNUSED)
 		const char *text, *name;
 		bool ok, soft;
 	} rows[] = {
-		{"n1", "n1", true, false},      {"n1?", "n1", true, true}, {"", NULL, false, false},
-		{"?", NULL, false, false},      {"n1??", NULL, false, false}, {"n 1", NULL, false, false},
-		{"a--b", NULL, false, false},   {"n.1", NULL, false, false}, {"*", NULL, false, false},
-		{"node-1\r\nX", NULL, false, false},
+		{"n1", "n1", true, false},    {"n1?", "n1", true, true},
+		{"", NULL, false, false},     {"?", NULL, false, false},
+		{"n1??", NULL, false, false}, {"n 1", NULL, false, false},
+		{"a--b", NULL, false, false}, {"n.1", NULL, false, false},
+		{"*", NULL, false, false},    {"node-1\r\nX", NULL, false, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {

@@ -21,7 +21,8 @@ static void five(struct balance_node nodes[N])
 }
 
 /* TASKS tasks of seeded ids; ret counts who got them. */
-static void run(enum balance strategy, const struct balance_node *nodes, size_t n, unsigned ret[N + 1])
+static void run(enum balance strategy, const struct balance_node *nodes, size_t n,
+				unsigned ret[N + 1])
 {
 	struct balance_ask ask = {.strategy = strategy, .max_load = 0.9};
 	char id[32];
@@ -91,37 +92,55 @@ static void least_loaded_counts_slots_sent_cpu_and_memory(void **state UNUSED)
 		const char *wanted;
 	} rows[] = {
 		{"used",
-		 {{.name = "a", .slots = 10, .used = 5}, {.name = "b", .slots = 10, .used = 4}, {.name = "c", .slots = 10, .used = 6}},
+		 {{.name = "a", .slots = 10, .used = 5},
+		  {.name = "b", .slots = 10, .used = 4},
+		  {.name = "c", .slots = 10, .used = 6}},
 		 "b"},
 		{"by its size",
-		 {{.name = "a", .slots = 10, .used = 5}, {.name = "b", .slots = 100, .used = 20}, {.name = "c", .slots = 10, .used = 3}},
+		 {{.name = "a", .slots = 10, .used = 5},
+		  {.name = "b", .slots = 100, .used = 20},
+		  {.name = "c", .slots = 10, .used = 3}},
 		 "b"},
 		{"sent since",
-		 {{.name = "a", .slots = 10, .ahead = 5}, {.name = "b", .slots = 10, .used = 4}, {.name = "c", .slots = 10, .ahead = 3, .used = 3}},
+		 {{.name = "a", .slots = 10, .ahead = 5},
+		  {.name = "b", .slots = 10, .used = 4},
+		  {.name = "c", .slots = 10, .ahead = 3, .used = 3}},
 		 "b"},
 		{"processors",
-		 {{.name = "a", .slots = 10, .cpu = 0.8}, {.name = "b", .slots = 10, .cpu = 0.2}, {.name = "c", .slots = 10, .cpu = 0.5}},
+		 {{.name = "a", .slots = 10, .cpu = 0.8},
+		  {.name = "b", .slots = 10, .cpu = 0.2},
+		  {.name = "c", .slots = 10, .cpu = 0.5}},
 		 "b"},
 		{"memory",
-		 {{.name = "a", .slots = 10, .memory = 0.8}, {.name = "b", .slots = 10, .memory = 0.2}, {.name = "c", .slots = 10, .memory = 0.5}},
+		 {{.name = "a", .slots = 10, .memory = 0.8},
+		  {.name = "b", .slots = 10, .memory = 0.2},
+		  {.name = "c", .slots = 10, .memory = 0.5}},
 		 "b"},
 		{"above the maximum by processors",
-		 {{.name = "a", .slots = 10, .cpu = 0.95}, {.name = "b", .slots = 10, .used = 9}, {.name = "c", .slots = 10, .memory = 0.91}},
+		 {{.name = "a", .slots = 10, .cpu = 0.95},
+		  {.name = "b", .slots = 10, .used = 9},
+		  {.name = "c", .slots = 10, .memory = 0.91}},
 		 "b"},
 		{"excluded, avoided",
-		 {{.name = "a", .slots = 10, .excluded = true}, {.name = "b", .slots = 10, .used = 9}, {.name = "c", .slots = 10, .avoided = true}},
+		 {{.name = "a", .slots = 10, .excluded = true},
+		  {.name = "b", .slots = 10, .used = 9},
+		  {.name = "c", .slots = 10, .avoided = true}},
 		 "b"},
 		{"avoided, and nobody else",
-		 {{.name = "a", .slots = 10, .excluded = true}, {.name = "b", .slots = 10, .avoided = true}, {.name = "c", .slots = 10, .used = 10}},
+		 {{.name = "a", .slots = 10, .excluded = true},
+		  {.name = "b", .slots = 10, .avoided = true},
+		  {.name = "c", .slots = 10, .used = 10}},
 		 "b"},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		for (uint32_t seed = 0; seed < 100; seed++) {
-			struct balance_ask ask = {.strategy = BALANCE_LEAST_LOADED, .max_load = 0.9, .seed = seed};
+			struct balance_ask ask = {
+				.strategy = BALANCE_LEAST_LOADED, .max_load = 0.9, .seed = seed};
 			size_t k = balance_pick(&ask, rows[i].nodes, 3);
 			if (k == BALANCE_NOBODY || strcmp(rows[i].nodes[k].name, rows[i].wanted) != 0)
-				fail_msg("%s: %s", rows[i].what, k == BALANCE_NOBODY ? "nobody" : rows[i].nodes[k].name);
+				fail_msg("%s: %s", rows[i].what,
+						 k == BALANCE_NOBODY ? "nobody" : rows[i].nodes[k].name);
 		}
 	}
 }
@@ -164,7 +183,8 @@ static void above_the_maximum_load_nobody_gets_it(void **state UNUSED)
 		assert_int_equal(balance_pick(&ask, nodes, N), BALANCE_NOBODY);
 		assert_int_equal(balance_pick(&ask, NULL, 0), BALANCE_NOBODY);
 	}
-	/* Who has to be given to somebody: the least loaded whatever its load, but an excluded one never. */
+	/* Who has to be given to somebody: the least loaded whatever its load, but an excluded one
+	 * never. */
 	assert_int_not_equal(balance_least(nodes, N, 7), 3);
 	for (size_t i = 0; i < N; i++)
 		nodes[i].excluded = true;

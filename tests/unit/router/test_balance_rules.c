@@ -22,7 +22,8 @@ static void the_lanes_rule_wins_over_its_types(void **state UNUSED)
 	struct err e;
 
 	assert_int_equal(
-		balance_rules_read("random", "echo=pull, resize--gpu=weighted,resize=least-loaded", &r, &e), 0);
+		balance_rules_read("random", "echo=pull, resize--gpu=weighted,resize=least-loaded", &r, &e),
+		0);
 	assert_int_equal(of(r, "echo"), BALANCE_PULL);
 	assert_int_equal(of(r, "echo--gpu"), BALANCE_PULL);
 	assert_int_equal(of(r, "resize--gpu"), BALANCE_WEIGHTED);
