@@ -22,6 +22,18 @@ static unsigned at_least_one(unsigned v)
 	return v ? v : 1;
 }
 
+void balance_level(struct balance_node *nodes, size_t n, double max_load)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (!nodes[i].shut && MAX_OF(nodes[i].cpu, nodes[i].memory) <= max_load)
+			return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		nodes[i].cpu = MIN_OF(nodes[i].cpu, max_load);
+		nodes[i].memory = MIN_OF(nodes[i].memory, max_load);
+	}
+}
+
 double balance_load(const struct balance_node *n)
 {
 	double slots = (double)n->used / at_least_one(n->slots);

@@ -32,6 +32,12 @@ struct balance_ask {
 	uint32_t seed;   /* the task's, for random and for ties */
 };
 
+/*
+ * Where processors or memory of all are above max_load (one busy machine, say), that tells none from
+ * the other, and somebody will have to do it: they are taken down to max_load, and slots decide.
+ */
+void balance_level(struct balance_node *nodes, size_t n, double max_load);
+
 /* As reported: the largest of slots used, processors and memory; 1 is full. */
 double balance_load(const struct balance_node *n);
 /* It may be given one more. */

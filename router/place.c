@@ -106,6 +106,7 @@ static struct lane_nodes *nodes_of(struct router *r, struct lane_entry *l)
 	directory_each_serving(r->directory, &l->lane, add, &(struct looking){r, ns});
 	if (ns->n > 1)
 		qsort(ns->nodes, ns->n, sizeof(*ns->nodes), by_name);
+	balance_level(ns->nodes, ns->n, (double)r->config.balance_max_load / 100);
 	ns->queues = xreallocarray(ns->queues, ns->cap ? ns->cap : 1, sizeof(struct direct_node *));
 	for (size_t i = 0; i < ns->n; i++)
 		ns->queues[i] = direct_node_of(r->direct, ns->nodes[i].name);

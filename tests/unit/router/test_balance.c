@@ -191,6 +191,31 @@ static void above_the_maximum_load_nobody_gets_it(void **state UNUSED)
 	assert_int_equal(balance_least(nodes, N, 7), BALANCE_NOBODY);
 }
 
+static void a_machine_that_is_busy_for_all_tells_none_from_the_other(void **state UNUSED)
+{
+	struct balance_node nodes[N];
+
+	five(nodes);
+	for (size_t i = 0; i < N; i++)
+		nodes[i].cpu = 0.99;
+	nodes[0].memory = 0.95;
+	nodes[1].used = 10;
+	balance_level(nodes, N, 0.9);
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(balance_takes(&nodes[i], 0.9), i != 1);
+	/* One that is not: then the others are left out. One that can't be given anything is no such one. */
+	five(nodes);
+	for (size_t i = 0; i < N; i++)
+		nodes[i].memory = i == 2 ? 0.5 : 0.99;
+	balance_level(nodes, N, 0.9);
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(balance_takes(&nodes[i], 0.9), i == 2);
+	nodes[2].shut = true;
+	balance_level(nodes, N, 0.9);
+	assert_true(balance_takes(&nodes[0], 0.9));
+	balance_level(NULL, 0, 0.9);
+}
+
 static void a_projects_node_stays_while_it_is_there(void **state UNUSED)
 {
 	struct balance_node nodes[N];
@@ -225,6 +250,7 @@ int main(void)
 		cmocka_unit_test(ties_of_least_loaded_are_spread),
 		cmocka_unit_test(capability_match_takes_who_can_least),
 		cmocka_unit_test(above_the_maximum_load_nobody_gets_it),
+		cmocka_unit_test(a_machine_that_is_busy_for_all_tells_none_from_the_other),
 		cmocka_unit_test(a_projects_node_stays_while_it_is_there),
 	};
 
