@@ -204,7 +204,8 @@ int router_start(struct router *r, struct err *e)
 	r->place = place_new(r);
 	r->direct = direct_new(r);
 	r->same_node = same_node_new(r);
-	rc = balance_rules_read(r->config.balance_default, r->config.balance_lanes, &r->balance_rules, e);
+	rc = balance_rules_read(r->config.balance_default, r->config.balance_lanes, &r->balance_rules,
+							e);
 	if (rc == 0)
 		rc = lanes_new(r, &r->lanes, e);
 	if (rc == 0)

@@ -28,7 +28,7 @@ struct transit {
 	struct lane_entry *lane; /* a reference, or NULL */
 	struct burial burial;    /* reason is set once it is dying */
 	char *error;             /* behind burial.error, or why it waits; owned */
-	const char *waits_for;   /* the reason of its waiting; NULL: it does not, or for its time alone */
+	const char *waits_for;   /* why it waits; NULL: it does not, or for its time alone */
 	char node[TOKEN_MAX + 1]; /* that it is given to; "": whoever pulls its lane */
 	struct bucket *bucket;   /* ORIGIN_DELAYED: where it came from */
 	int64_t put_into;        /* the number of the bucket that it is being put into */
