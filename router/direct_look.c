@@ -78,7 +78,9 @@ static void look_at_node(struct direct *d, struct direct_node *n, int64_t now_ms
 {
 	const struct node_entry *entry = directory_find(d->router->directory, n->name);
 	const char *state = entry ? node_state(entry, now_ms) : "gone";
-	bool live = str_eq(state, "ready"), draining = str_eq(state, "draining");
+	/* One of that name that takes nothing by DIRECT is another program: nobody pulls the queue. */
+	bool live = str_eq(state, "ready") && entry->status->direct,
+		 draining = str_eq(state, "draining");
 
 	if (live || draining)
 		n->gone_mono_ms = 0;

@@ -274,6 +274,21 @@ def test_two_routers_lose_and_double_nothing(system):
         assert second.wait(30) == 0
 
 
+def test_a_router_killed_in_the_middle_loses_nothing(system):
+    system.allow(r"level=error")
+    pids = []
+    acks = system.nats.js_publish_many(("tasks.sleep", "10ms", {"Task-Id": f"cut-{i}", "Task-Balance": "round-robin"})
+                                       for i in range(1500))
+    assert all(acks)
+    for share in (100, 600):
+        until(lambda: system.sql("select count(*) as n from millrace.tasks where id like 'cut-%' and state = 4")[0]["n"] > share,
+              60, "progress")
+        pids.append(system.kill("router"))
+        system.wait_ready("router", not_pid=pids[-1])
+    assert sum(nodes_of(system, "cut", 1500).values()) == 1500
+    until(lambda: all(system.drained(s) for s in ("TASKS", "DIRECT", "LANE_sleep", "EVENTS")), 40, "streams empty")
+
+
 def test_the_durable_of_a_node_that_went_is_removed(system):
     node = system.start_node("brief")
     try:
