@@ -23,6 +23,7 @@
 
 struct bench_options {
 	int64_t count, size, inflight, rate, duration_ns;
+	const char *balance;
 };
 
 static int read_options(const struct cli *c, struct bench_options *o, struct err *e)
@@ -33,7 +34,9 @@ static int read_options(const struct cli *c, struct bench_options *o, struct err
 	    cli_number(c, "rate", 1, 1000000, &o->rate, e) != 0 ||
 	    cli_duration(c, "duration", &o->duration_ns, e) != 0)
 		return e->code;
-	return 0;
+	o->balance = cli_value(c, "balance");
+	enum balance balance;
+	return o->balance && balance_parse(o->balance, &balance, e) ? err_wrap(e, "--balance") : 0;
 }
 
 static struct flow_spec spec_of(const struct bench_options *o, const char *label)
@@ -44,6 +47,7 @@ static struct flow_spec spec_of(const struct bench_options *o, const char *label
 		.size_bytes = (size_t)o->size,
 		.inflight = (unsigned)o->inflight,
 		.label = label,
+		.balance = o->balance,
 	};
 }
 
@@ -314,6 +318,9 @@ static const struct cli_flag pipeline_flags[] = {
 	{.name = "inflight",
 	 .value = "N",
 	 .help = "tasks under way, not yet stored, at once (default 4096)"},
+	{.name = "balance",
+	 .value = "STRATEGY",
+	 .help = "who chooses the nodes, as Task-Balance says it (default: the lane's rule, pull)"},
 	{.name = "alone", .help = "without the figures of the broker alone and of the bare pipeline"},
 	BENCH_HOME_FLAGS,
 	{0},
@@ -338,7 +345,7 @@ static const struct cli_flag latency_flags[] = {
 
 const struct cli_command commands_bench[] = {
 	{.name = "bench pipeline",
-	 .usage = "[--count N] [--size BYTES] [--inflight N] [--alone] [--dir D | --url URL]",
+	 .usage = "[--count N] [--size BYTES] [--inflight N] [--balance STRATEGY] [--alone] [--dir D | --url URL]",
 	 .help = "tasks a second from submit to committed row",
 	 .text = "Starts a system of its own, submits N tasks, waits until their rows are committed, "
 			 "and tells what each\n"

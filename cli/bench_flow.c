@@ -195,13 +195,13 @@ static void submit(struct flow *f, int64_t due_ns)
 {
 	struct flow_task *t = &f->tasks[f->sent];
 	char id[64];
-	struct bus_header h = {H_MSG_ID, id};
+	struct bus_header h[] = {{H_MSG_ID, id}, {H_TASK_BALANCE, f->spec->balance}};
 	struct bus_out out = {
 		.subject = f->subject,
 		.data = f->body,
 		.len = f->spec->size_bytes,
-		.headers = &h,
-		.nheaders = 1,
+		.headers = h,
+		.nheaders = f->spec->balance ? 2 : 1,
 	};
 	struct err e = {0};
 	int rc;

@@ -16,6 +16,7 @@ struct flow_spec {
 	size_t size_bytes;    /* of each body */
 	unsigned inflight;    /* closed loop: unacknowledged submits */
 	double rate_per_s;    /* > 0: open loop */
+	const char *balance;  /* Task-Balance; NULL: none */
 	bool request;         /* run.<type>, waiting for the answer, instead of tasks.<type> */
 	bool acks_only;       /* done when all are acknowledged */
 	/* Called once, when mark tasks have been stored. */

@@ -25,6 +25,8 @@ void doctor_components(struct doctor *d);
 void doctor_work(struct doctor *d);
 /* Tasks that came back unspent and wait to be tried again. */
 void doctor_deferred(struct doctor *d);
+/* Tasks that wait for a node that they need. */
+void doctor_direct(struct doctor *d);
 /* PostgreSQL and its schema. */
 void doctor_database(struct doctor *d);
 

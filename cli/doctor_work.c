@@ -236,6 +236,7 @@ void doctor_work(struct doctor *d)
 	}
 	if (d->stores) {
 		doctor_deferred(d);
+		doctor_direct(d);
 		check_errors(d);
 	}
 	json_decref(page);

@@ -60,6 +60,7 @@ static const struct cli_column record_columns[] = {
 	{"state", "state", CELL_STATE},
 	{"slots", "slots", CELL_NUMBER},
 	{"used", "used", CELL_NUMBER},
+	{"direct waiting", "direct", CELL_NUMBER},
 	{"capabilities", "capabilities", CELL_TEXT},
 	{"types", "types", CELL_TEXT},
 	{"labels", "labels", CELL_TEXT},

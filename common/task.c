@@ -30,6 +30,10 @@ enum field {
 	F_WAIT,
 	F_PROJECT,
 	F_OBJECT,
+	F_NODE,
+	F_SAME_NODE_AS,
+	F_NOT_NODES,
+	F_BALANCE,
 	F_EXPIRES,
 	F_ATTEMPT,
 	F_EPOCH,
@@ -67,6 +71,10 @@ static const struct known table[] = {
 	KNOWN(H_TASK_WAIT, F_WAIT),
 	KNOWN(H_TASK_PROJECT, F_PROJECT),
 	KNOWN(H_TASK_OBJECT, F_OBJECT),
+	KNOWN(H_TASK_NODE, F_NODE),
+	KNOWN(H_TASK_SAME_NODE_AS, F_SAME_NODE_AS),
+	KNOWN(H_TASK_NOT_NODES, F_NOT_NODES),
+	KNOWN(H_TASK_BALANCE, F_BALANCE),
 	KNOWN(H_TASK_EXPIRES, F_EXPIRES),
 	KNOWN(H_TASK_ATTEMPT, F_ATTEMPT),
 	KNOWN(H_TASK_EPOCH, F_EPOCH),
@@ -173,6 +181,27 @@ static int read_result_expires(const char *value, int64_t *ret, struct err *e)
 	return 0;
 }
 
+/* Said and nothing in it: as if it had not been said. */
+static int read_placement(enum field field, const char *value, struct task *t, struct err *e)
+{
+	struct wish wish;
+
+	if (!*value)
+		return 0;
+	if (field == F_BALANCE)
+		return balance_parse(value, &t->balance, e);
+	if (field == F_NOT_NODES) {
+		t->not_nodes = value;
+		return names_check(value, e);
+	}
+	if (field == F_NODE) {
+		t->node = value;
+		return wish_node(value, &wish, e);
+	}
+	t->same_node_as = value;
+	return wish_task(value, &wish, e);
+}
+
 static int read_value(enum field field, const char *value, struct task *t, struct err *e)
 {
 	uint64_t n = 0;
@@ -204,6 +233,11 @@ static int read_value(enum field field, const char *value, struct task *t, struc
 		return read_text(value, TEXT_MAX_BYTES, &t->project, e);
 	case F_OBJECT:
 		return read_text(value, OBJECT_MAX_BYTES, &t->object, e);
+	case F_NODE:
+	case F_SAME_NODE_AS:
+	case F_NOT_NODES:
+	case F_BALANCE:
+		return read_placement(field, value, t, e);
 	case F_EXPIRES:
 		return read_expires(value, t, e);
 	case F_ATTEMPT:
@@ -315,18 +349,4 @@ bool task_header_reserved(const char *name)
 uint64_t task_execution_epoch(uint32_t router_epoch, uint64_t consumer_seq)
 {
 	return ((uint64_t)router_epoch << 32) + consumer_seq;
-}
-
-bool task_list_has(const char *list, const char *word)
-{
-	size_t len = strlen(word);
-
-	for (const char *p = list; p && *p;) {
-		p += strspn(p, ", ");
-		size_t n = strcspn(p, ", ");
-		if (n == len && len > 0 && memcmp(p, word, n) == 0)
-			return true;
-		p += n;
-	}
-	return false;
 }

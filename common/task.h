@@ -8,6 +8,7 @@
 
 #include "common/bus.h"
 #include "common/clock.h"
+#include "common/placement.h"
 #include "common/token.h"
 
 #define H_TASK_ID "Task-Id"
@@ -23,6 +24,10 @@
 #define H_TASK_PROJECT "Task-Project"
 #define H_TASK_META "Task-Meta"
 #define H_TASK_OBJECT "Task-Object"
+#define H_TASK_NODE "Task-Node"                 /* these four: placement.h */
+#define H_TASK_SAME_NODE_AS "Task-Same-Node-As"
+#define H_TASK_NOT_NODES "Task-Not-Nodes"
+#define H_TASK_BALANCE "Task-Balance"
 #define H_TASK_EXPIRES "Task-Expires" /* RFC 3339, or a duration from Task-Submitted-At on */
 #define H_TASK_UNIQUE "Task-Unique"         /* a key: one unfinished task of its type has it */
 #define H_TASK_UNIQUE_FOR "Task-Unique-For" /* a duration: held so long, even when it has ended */
@@ -74,6 +79,8 @@ struct task {
 	const char *avoid; /* nodes; NULL: none */
 	const char *unique;
 	const char *retry_of;
+	const char *node, *same_node_as, *not_nodes; /* checked; placement.h reads them */
+	enum balance balance;
 	enum task_class priority;  /* CLASS_NORMAL where absent */
 	int64_t timeout_ns;
 	int64_t delay_ns;
@@ -101,9 +108,6 @@ MUST_CHECK int task_read_headers(const struct bus_header *headers, size_t n, str
 
 /* "high" "normal" "low" in any case, or 0–9 with 9 the highest (7–9 high, 3–6 normal, 0–2 low). */
 MUST_CHECK int task_priority_parse(const char *text, enum task_class *ret, struct err *e);
-
-/* Whether a comma-separated list (NULL: none) has that word. */
-bool task_list_has(const char *list, const char *word);
 
 /* Whether name is a header that only the router may set (Task-Attempt …, Outcome*, Nats-*). */
 bool task_header_reserved(const char *name);

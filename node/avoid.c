@@ -14,7 +14,7 @@ bool avoid_hands_back(const char *list, const char *node, uint64_t delivered, in
 {
 	static const int64_t delay_ms[AVOID_HAND_BACKS] = {100, 300, 1000, 2000};
 
-	if (!list || delivered < 1 || delivered > AVOID_HAND_BACKS || !task_list_has(list, node))
+	if (!list || delivered < 1 || delivered > AVOID_HAND_BACKS || !names_have(list, node))
 		return false;
 	*ret_delay_ms = delay_ms[delivered - 1];
 	return true;

@@ -251,6 +251,11 @@ void lanes_close(struct lanes **lsp)
 	free(ls);
 }
 
+struct handler *lanes_handler(const struct lanes *ls, const struct lane *lane)
+{
+	return ls && lane->name[0] ? handler_for(ls, lane) : NULL;
+}
+
 bool lanes_known(const struct lanes *ls)
 {
 	return ls && ls->complete;

@@ -10,7 +10,7 @@
 #include "common/jetstream.h"
 #include "common/log.h"
 
-static const char *const streams[] = {"EVENTS",		 "KV_nodes",  "KV_lanes",
+static const char *const streams[] = {"EVENTS",		 "DIRECT",	  "KV_nodes",  "KV_lanes",
 									 "KV_settings", "KV_limits", "KV_cancels"};
 
 struct needs {

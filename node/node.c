@@ -18,6 +18,7 @@
 #include "common/service.h"
 #include "node/cancel.h"
 #include "node/control.h"
+#include "node/direct.h"
 #include "node/lanes.h"
 #include "node/needs.h"
 #include "node/puller.h"
@@ -64,6 +65,7 @@ static void on_markers_known(struct node *n)
 		daemon_stop(n->daemon);
 		return;
 	}
+	direct_open(n->puller);
 	registry_start(n->registry);
 	daemon_ready(n->daemon);
 }

@@ -58,6 +58,7 @@ struct node {
 	uint64_t events;               /* messages published to events.*, for their ids */
 	int64_t started_wall_ns;
 	enum node_life life;
+	bool direct;         /* its own queue on DIRECT is asked */
 	bool leaving;        /* the last steps of stopping are under way */
 	uv_timer_t patience; /* with handlers that are slow to end */
 	bool handlers_closed;

@@ -42,6 +42,7 @@ struct pull_group {
 	unsigned parked;
 	bool free;    /* nobody's, for puller_lanes.c */
 	bool metered; /* a lane's: limit is what all nodes together leave to us, and nothing is parked */
+	unsigned held; /* of those running, what only waits here for its turn; direct.h */
 };
 
 struct pull_room {

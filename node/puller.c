@@ -17,6 +17,7 @@
 
 #include "common/log.h"
 #include "node/avoid.h"
+#include "node/direct.h"
 #include "node/permits.h"
 #include "node/run.h"
 
@@ -135,7 +136,9 @@ static void plan(void *data)
 		.now_ms = now_ms,
 		.turn = p->turn,
 	};
+	direct_yield(p, true);
 	size_t asks = pull_plan(&room, p->sources, p->nlanes * CLASS_COUNT, p->groups, p->asks);
+	direct_yield(p, false);
 	for (size_t i = 0; i < asks; i++)
 		do_ask(p, &p->asks[i]);
 }
@@ -196,7 +199,10 @@ void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 		js_nak(p->node->bus, bus_msg_reply(*m), hand_back_delay_ms(c, s, meta->delivered));
 		return;
 	}
-	if (avoid_hands_back(bus_msg_header(*m, H_TASK_AVOID), p->node->config->name, meta->delivered,
+	struct served_lane *l = c->lane->direct ? direct_lane(p, *m) : c->lane;
+	/* What only we were given has nobody else to go to. */
+	if (!c->lane->direct &&
+		avoid_hands_back(bus_msg_header(*m, H_TASK_AVOID), p->node->config->name, meta->delivered,
 						 &delay_ms)) {
 		slots_decline(&p->node->slots, credited);
 		metric_add(p->avoided, 1);
@@ -205,17 +211,17 @@ void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 		return;
 	}
 	/* Asked for before the lane was closed or limited. By then everybody's long polls are over. */
-	if (c->lane->paused || !admitted(p, c->lane)) {
+	if (!c->lane->direct && (l->paused || !admitted(p, l))) {
 		slots_decline(&p->node->slots, credited);
 		metric_add(p->declined, 1);
 		js_nak(p->node->bus, bus_msg_reply(*m), PULL_EXPIRES_MS + 100);
 		return;
 	}
 	slots_begin(&p->node->slots, credited, bus_msg_len(*m));
-	g->running++;
-	if (c->lane->lane_group)
-		p->groups[c->lane->lane_group].running++;
-	run_begin(p->node, c->lane, m, meta);
+	p->groups[l->group].running++;
+	if (l->lane_group)
+		p->groups[l->lane_group].running++;
+	run_begin(p->node, l, m, meta, c->lane->direct);
 }
 
 static void on_empty(struct puller_consumer *c, bool parked, int64_t now_ms)
@@ -232,14 +238,23 @@ static void on_empty(struct puller_consumer *c, bool parked, int64_t now_ms)
 
 static void on_lost(struct puller_consumer *c, int64_t now_ms)
 {
+	if (c->woken)
+		c->backoff_ms = c->not_before_ms = 0;
 	/* Once is a reconnect or a new leader: at once. Again and again: ever slower. */
 	if (c->backoff_ms)
 		c->not_before_ms = now_ms + c->backoff_ms;
 	c->backoff_ms = c->got ? 0 : MIN_OF(MAX_OF(c->backoff_ms * 2, 100), PULL_BACKOFF_MAX_MS);
 }
 
-static void on_gone(struct served_lane *l, int64_t now_ms)
+static void on_gone(struct puller_consumer *c, int64_t now_ms)
 {
+	struct served_lane *l = c->lane;
+
+	/* Each durable of this node's own queue comes and goes for itself. */
+	if (l->direct) {
+		c->not_before_ms = c->woken ? 0 : now_ms + PULL_GONE_RETRY_MS;
+		return;
+	}
 	if (l->gone_until_ms <= now_ms && !l->removed)
 		log_info("lane is gone", LOG_S("lane", l->lane.name));
 	l->gone_until_ms = now_ms + PULL_GONE_RETRY_MS;
@@ -269,8 +284,8 @@ void puller_on_end(void *data, enum js_pull_end why)
 		s->pending = 0;
 		break;
 	case JS_PULL_GONE:
-		on_gone(l, now_ms);
-		s->hinted = false;
+		on_gone(c, now_ms);
+		s->hinted = l->direct && c->woken;
 		break;
 	}
 	c->woken = false;
@@ -333,7 +348,12 @@ void puller_on_wake(void *data, struct bus_msg **m)
 	struct served_lane *l = data;
 
 	(void)m;
-	puller_seek(l);
+	for (unsigned k = 0; l->direct && k < CLASS_COUNT; k++) {
+		l->consumers[k].not_before_ms = l->consumers[k].backoff_ms = 0;
+		puller_hint(&l->consumers[k]);
+	}
+	if (!l->direct)
+		puller_seek(l);
 	puller_wanted(l->puller);
 }
 
@@ -434,6 +454,8 @@ void puller_close(struct puller **pp)
 		served_lane_unref(p->lanes[i]);
 	}
 	permits_close_all(p->permits);
+	while (p->strays)
+		puller_drop_stray(p);
 	bus_hook_remove(p->node->bus, &p->hook);
 	timeout_stop(&p->sweep);
 	p->nlanes = 0;

@@ -35,6 +35,8 @@ struct served_lane {
 	size_t index;
 	unsigned refs; /* runs, and the puller itself */
 	bool paused, removed;
+	bool direct; /* no lane, but this node's own queue */
+	struct served_lane *stray_prev, *stray_next;
 	int64_t gone_until_ms;
 };
 
@@ -55,6 +57,11 @@ void puller_wanted(struct puller *p);
 
 /* A limited lane has n tasks waiting in that class. */
 void puller_found(struct puller *p, const char *lane, enum task_class class, uint64_t n);
+/* For direct.c: the node's own queue; a lane that only came by it, kept until the puller closes. */
+MUST_CHECK int puller_add_direct(struct puller *p, struct err *e);
+/* The oldest of them; its runs go on. */
+void puller_drop_stray(struct puller *p);
+struct served_lane *puller_add_stray(struct puller *p, const struct lane *lane, struct handler *h);
 
 void served_lane_ref(struct served_lane *l);
 /* A run ended: counts it off l's type. */

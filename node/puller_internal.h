@@ -27,6 +27,10 @@ struct puller {
 	unsigned ngroups;
 	unsigned nmetered;       /* lanes that have limits of their own */
 	struct permits *permits; /* all that there ever were */
+	struct served_lane *strays; /* lanes that only came by DIRECT, the oldest first */
+	unsigned nstrays;
+	struct run *held;           /* direct.h */
+	bool starting_held;
 	uint64_t turn;
 	size_t sweep_at;
 	bool planned, unreachable, closed;

@@ -8,8 +8,10 @@
  * subscription that can't be made, a lane is not served and that is logged.
  */
 #include <stdio.h>
+#include <utlist.h>
 
 #include "common/log.h"
+#include "node/direct.h"
 #include "node/permits.h"
 #include "node/puller_internal.h"
 #include "node/running.h"
@@ -17,7 +19,7 @@
 static struct served_lane *find(const struct puller *p, const char *name)
 {
 	for (size_t i = 0; i < p->nlanes; i++) {
-		if (str_eq(p->lanes[i]->lane.name, name))
+		if (!p->lanes[i]->direct && str_eq(p->lanes[i]->lane.name, name))
 			return p->lanes[i];
 	}
 	return NULL;
@@ -64,17 +66,34 @@ void puller_close_consumers(struct puller *p, struct served_lane *l)
 	bus_unsubscribe(&l->wake);
 }
 
+/* Of a lane: its classes. Of this node's own queue: "n1", "n1--high", "n1--low". */
+static void name_consumer(const struct puller *p, const struct served_lane *l,
+						  enum task_class class, char out[TOKEN_MAX + 16])
+{
+	const char *name = task_class_name(class);
+
+	if (!l->direct)
+		snprintf(out, TOKEN_MAX + 16, "%s", name);
+	else if (class == CLASS_NORMAL)
+		snprintf(out, TOKEN_MAX + 16, "%s", p->node->config->name);
+	else
+		snprintf(out, TOKEN_MAX + 16, "%s--%s", p->node->config->name, name);
+}
+
 static int open_consumers(struct puller *p, struct served_lane *l, struct err *e)
 {
-	char stream[LANE_MAX + 8], wake[LANE_MAX + 8];
+	char stream[LANE_MAX + 8] = "DIRECT", wake[LANE_MAX + 16], consumer[TOKEN_MAX + 16];
 
-	snprintf(stream, sizeof(stream), "LANE_%s", l->lane.name);
-	snprintf(wake, sizeof(wake), "wake.%s", l->lane.name);
+	if (!l->direct)
+		snprintf(stream, sizeof(stream), "LANE_%s", l->lane.name);
+	snprintf(wake, sizeof(wake), "wake.%s%s", l->direct ? "direct." : "",
+			 l->direct ? p->node->config->name : l->lane.name);
 	for (unsigned k = 0; k < CLASS_COUNT; k++) {
 		struct puller_consumer *c = &l->consumers[k];
 		const struct js_pull_events ev = {puller_on_msg, puller_on_end, c};
 		*c = (struct puller_consumer){.lane = l, .class = k};
-		if (js_pull_open(p->node->bus, stream, task_class_name(k), &ev, &c->pull, e))
+		name_consumer(p, l, k, consumer);
+		if (js_pull_open(p->node->bus, stream, consumer, &ev, &c->pull, e))
 			return e->code;
 	}
 	return bus_subscribe(p->node->bus, wake, NULL, puller_on_wake, l, &l->wake, e);
@@ -150,6 +169,48 @@ void puller_serve(struct puller *p, const struct lane *lane, struct handler *h)
 	}
 	log_info("lane served", LOG_S("lane", lane->name), LOG_S("handler", h->kind->name));
 	puller_wanted(p);
+}
+
+int puller_add_direct(struct puller *p, struct err *e)
+{
+	struct served_lane *l = xcalloc(1, sizeof(*l));
+
+	l->direct = true;
+	l->puller = p;
+	l->refs = 1;
+	l->consumers = xcalloc(CLASS_COUNT, sizeof(*l->consumers));
+	grow(p, l);
+	if (open_consumers(p, l, e)) {
+		l->removed = true;
+		puller_remove_ended(p, l);
+		return e->code;
+	}
+	puller_wanted(p);
+	return 0;
+}
+
+struct served_lane *puller_add_stray(struct puller *p, const struct lane *lane, struct handler *h)
+{
+	struct served_lane *l = xcalloc(1, sizeof(*l));
+
+	l->lane = *lane;
+	l->handler = h;
+	l->puller = p;
+	l->refs = 1;
+	l->group = h ? group_for(p, h) : 0;
+	make_metrics(l);
+	DL_APPEND2(p->strays, l, stray_prev, stray_next);
+	p->nstrays++;
+	return l;
+}
+
+void puller_drop_stray(struct puller *p)
+{
+	struct served_lane *l = p->strays;
+
+	DL_DELETE2(p->strays, l, stray_prev, stray_next);
+	p->nstrays--;
+	served_lane_unref(l);
 }
 
 void puller_drop(struct puller *p, const char *lane)
@@ -253,6 +314,7 @@ void served_lane_run_ended(struct served_lane *l)
 		l->puller->groups[l->group].running--;
 	if (l->lane_group && l->puller->groups[l->lane_group].running)
 		l->puller->groups[l->lane_group].running--;
+	direct_run_ended(l);
 }
 
 void served_lane_unref(struct served_lane *l)

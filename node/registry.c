@@ -97,6 +97,7 @@ static void describe(struct registry *g, struct parts *p, Millrace__NodeStatus *
 	s->heartbeat_at = clock_wall_ns();
 	s->weight = (uint32_t)n->config->weight;
 	s->bridge = n->config->bridge;
+	s->direct = n->direct;
 	describe_lists(n, p, s);
 }
 

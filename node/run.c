@@ -18,6 +18,7 @@
 #include "common/log.h"
 #include "common/object.h"
 #include "node/cancel.h"
+#include "node/direct.h"
 #include "node/fetch.h"
 #include "node/handlers/tail.h"
 #include "node/permits.h"
@@ -29,6 +30,7 @@ static void release(struct run *r)
 {
 	struct node *n = r->node;
 
+	direct_drop(r);
 	running_remove(n->running, r);
 	slots_settle(&n->slots, r->body_bytes + (r->borrowed ? 0 : r->len));
 	result_object_cancel(r);
@@ -331,14 +333,41 @@ static void start(struct run *r)
 	}
 }
 
+/* A place of its lane's, where all nodes together may run only so many. */
+static bool has_place(struct run *r)
+{
+	struct permits *pm = r->lane->permits;
+
+	return !pm || !permits_active(pm) || permits_enter(pm, r);
+}
+
+/* May it begin, here and now? What waits is started later, by whoever holds it. */
+static void judge(struct run *r)
+{
+	struct direct_refusal refusal;
+
+	switch (direct_judge(r, &refusal)) {
+	case DIRECT_BEGIN:
+		if (has_place(r))
+			start(r);
+		return;
+	case DIRECT_HOLD:
+		return;
+	case DIRECT_RETURN:
+		run_return(r, refusal.reason, refusal.words, refusal.retry_after_ns);
+		return;
+	}
+}
+
 void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
-			   const struct js_meta *meta)
+			   const struct js_meta *meta, bool direct)
 {
 	struct run *r = xcalloc(1, sizeof(*r));
 	struct err e;
 
 	r->node = n;
 	r->lane = l;
+	r->direct = direct;
 	served_lane_ref(l);
 	r->msg = TAKE(*m);
 	r->body_bytes = bus_msg_len(r->msg);
@@ -370,8 +399,8 @@ void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
 	} else if ((r->stop = cancel_of(r)) != RUN_GOES_ON) {
 		take_stop(r);
 		finish(r);
-	} else if (!l->permits || !permits_active(l->permits) || permits_enter(l->permits, r)) {
-		start(r);
+	} else {
+		judge(r);
 	}
 }
 

@@ -23,8 +23,9 @@
 /* Why its handler was told to stop, or it was not begun. */
 enum run_stop { RUN_GOES_ON, RUN_TIMED_OUT, RUN_CANCELLED, RUN_MOVED };
 
-/* Which list of running.c, report.c or permits.c it is on. */
-enum run_place { RUN_NOWHERE, RUN_FRESH, RUN_LONG, RUN_GATHERED, RUN_IN_BATCH, RUN_ACT, RUN_WAITING };
+/* Which list of running.c, report.c, permits.c or direct.c it is on. */
+enum run_place { RUN_NOWHERE, RUN_FRESH, RUN_LONG, RUN_GATHERED, RUN_IN_BATCH, RUN_ACT, RUN_WAITING,
+				 RUN_HELD };
 
 struct fetch;
 struct object_put;
@@ -44,6 +45,7 @@ struct run {
 	bool stale;      /* kept too late: somebody else may have it by now */
 	bool starting, finished;
 	enum run_stop stop;
+	bool direct; /* given to this node, by its own queue */
 	/* The outcome: */
 	enum handler_outcome outcome;
 	void *data;
@@ -64,10 +66,13 @@ struct run {
 	struct run *kept_prev, *kept_next; /* all, by kept_ms */
 };
 
-/* Takes *m; slots and the lane's group have counted it. May finish before it returns. */
+/*
+ * Takes *m; slots and the lane's group have counted it. direct: it came by this node's own queue.
+ * May finish before it returns.
+ */
 void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
-			   const struct js_meta *meta);
-/* For permits.c: one that waited may run now; or goes back unrun, for so long. */
+			   const struct js_meta *meta, bool direct);
+/* For permits.c and direct.c: one that waited may run now; or goes back unrun, for so long. */
 void run_start(struct run *r);
 void run_return(struct run *r, const char *reason, const char *error, int64_t retry_after_ns);
 /* Its handler is to end: its time is over, or the bucket `cancels` says so. Once. */

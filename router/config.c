@@ -2,6 +2,7 @@
 #include "router/config.h"
 
 #include "common/token.h"
+#include "router/balance_rules.h"
 
 static const struct config_key keys[] = {
 	BUS_CONFIG_KEYS(struct router_config, nats),
@@ -51,6 +52,17 @@ static const struct config_key keys[] = {
 	 "10m", "longest such pause"},
 	{"breaker.probes", CONFIG_INT, offsetof(struct router_config, breaker_probes), "3",
 	 "tasks at once on the lane after a pause, until one succeeds", NULL, 1, 1000},
+	{"balance.default", CONFIG_STRING, offsetof(struct router_config, balance_default), "pull",
+	 "who chooses the node: pull (the nodes themselves, by being free), or by the router: "
+	 "round-robin, weighted, random, least-loaded, capability-match"},
+	{"balance.lanes", CONFIG_STRING, offsetof(struct router_config, balance_lanes), "",
+	 "the same for types or lanes: echo=round-robin,resize--gpu=weighted"},
+	{"balance.max_load", CONFIG_INT, offsetof(struct router_config, balance_max_load), "90",
+	 "percent of slots, processors or memory above which a node is given nothing", NULL, 1, 100},
+	{"balance.projects", CONFIG_BOOL, offsetof(struct router_config, balance_projects), "true",
+	 "tasks of one Task-Project to one node, as long as it has a free slot"},
+	{"direct.wait", CONFIG_DURATION, offsetof(struct router_config, direct_wait_ns), "5m",
+	 "how long a task waits for a node that it needs and that is not there; then it is dead"},
 	{0},
 };
 
@@ -75,5 +87,8 @@ int router_config_check(const struct router_config *c, struct err *e)
 					   "shed.normal (%lld) should not be less than shed.low (%lld): low tasks are "
 					   "refused first",
 					   (long long)c->shed_normal, (long long)c->shed_low);
-	return 0;
+	struct balance_rules *rules = NULL;
+	int rc = balance_rules_read(c->balance_default, c->balance_lanes, &rules, e);
+	balance_rules_free(&rules);
+	return rc;
 }

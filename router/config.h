@@ -29,6 +29,11 @@ struct router_config {
 	int64_t breaker_pause_ns;
 	int64_t breaker_pause_max_ns;
 	int64_t breaker_probes;
+	char *balance_default;
+	char *balance_lanes;
+	int64_t balance_max_load; /* percent */
+	bool balance_projects;
+	int64_t direct_wait_ns;
 };
 
 extern const struct config_program router_program;

@@ -123,6 +123,10 @@ static void take_facts(const struct task *t, struct submission *s)
 	if (t->expires_after_ns)
 		s->expires_wall_ns = s->submitted_wall_ns + t->expires_after_ns;
 	s->project = t->project;
+	s->node = t->node;
+	s->same_node_as = t->same_node_as;
+	s->not_nodes = t->not_nodes;
+	s->balance = t->balance;
 	s->content_type = t->content_type;
 	s->unique = t->unique;
 	s->unique_for_ns = t->unique_for_ns;
@@ -280,7 +284,9 @@ static int lane_of(const struct arrival *a, const struct task *t, struct lane *r
 int decode_returned(const struct arrival *a, struct submission *ret, struct err *e)
 {
 	struct task t;
-	const char *deferrals = arrival_header(a, H_TASK_DEFERRALS);
+	const char *deferrals = arrival_header(a, H_TASK_DEFERRALS),
+			   *waits = arrival_header(a, H_TASK_WAITS_SINCE),
+			   *deliveries = arrival_header(a, H_TASK_DELIVERIES);
 
 	*ret = (struct submission){
 		.class = CLASS_NORMAL,
@@ -308,5 +314,9 @@ int decode_returned(const struct arrival *a, struct submission *ret, struct err 
 	ret->due_wall_ns = t.due_wall_ns;
 	if (deferrals)
 		ret->deferrals = (unsigned)MIN_OF(strtoul(deferrals, NULL, 10), 1000ul);
+	if (deliveries)
+		ret->deliveries = (unsigned)MIN_OF(strtoul(deliveries, NULL, 10), 1000ul);
+	if (waits && time_parse(waits, &ret->waits_since_wall_ns, NULL))
+		ret->waits_since_wall_ns = 0;
 	return lane_of(a, &t, &ret->lane, e);
 }

@@ -21,11 +21,13 @@ struct directory {
 	struct kv_watch *watch;
 	struct node_entry *all;
 	struct timeout timeout;
+	uint64_t generation;
 	bool told;
 };
 
 static void remove_node(struct directory *d, struct node_entry *n)
 {
+	d->generation++;
 	HASH_DEL(d->all, n);
 	codec_free(&n->status->base);
 	free(n);
@@ -42,6 +44,20 @@ static void on_timeout(struct timeout *t)
 			remove_node(d, n);
 	}
 	timeout_start(t, FORGET_MS / 4, on_timeout);
+}
+
+/* Whether a status says anything else of what the node can do. */
+static bool differs(const Millrace__NodeStatus *a, const Millrace__NodeStatus *b)
+{
+	if (a->state != b->state || a->bridge != b->bridge || a->direct != b->direct ||
+		a->n_types != b->n_types || a->n_capabilities != b->n_capabilities ||
+		!str_eq(a->instance, b->instance))
+		return true;
+	for (size_t i = 0; i < a->n_types; i++) {
+		if (!str_eq(a->types[i], b->types[i]))
+			return true;
+	}
+	return false;
 }
 
 static void put(struct directory *d, const char *name, const struct kv_entry *entry)
@@ -66,7 +82,9 @@ static void put(struct directory *d, const char *name, const struct kv_entry *en
 		memcpy(n->name, name, strlen(name) + 1);
 		HASH_ADD_STR(d->all, name, n);
 		log_info("node appeared", LOG_S("node", name));
+		d->generation++;
 	} else {
+		d->generation += differs(n->status, (const Millrace__NodeStatus *)m);
 		codec_free(&n->status->base);
 	}
 	n->status = (Millrace__NodeStatus *)m;
@@ -115,7 +133,7 @@ const struct node_entry *directory_first(const struct directory *d)
 
 const char *node_state(const struct node_entry *n, int64_t now_mono_ms)
 {
-	if (now_mono_ms - n->seen_mono_ms > NODE_LOST_MS)
+	if (now_mono_ms - MAX_OF(n->seen_mono_ms, n->excused_mono_ms) > NODE_LOST_MS)
 		return "lost";
 	if (n->status->state == MILLRACE__NODE_STATE__NODE_STATE_DRAINING)
 		return "draining";
@@ -133,33 +151,71 @@ static bool has_type(const Millrace__NodeStatus *s, const char *type)
 	return false;
 }
 
+static bool capable(const struct node_entry *n, const struct lane *lane)
+{
+	return lane_served_by(lane, (const char *const *)n->status->capabilities,
+						  n->status->n_capabilities);
+}
+
+unsigned directory_each_serving(const struct directory *d, const struct lane *lane,
+								void (*each)(void *data, const struct node_entry *n), void *data)
+{
+	int64_t now_ms = clock_mono_ms();
+	bool known = false; /* to a node by itself, as a bridge sees it: whatever its capabilities */
+	unsigned many = 0;
+
+	for (const struct node_entry *n = d->all; n && !known; n = n->hh.next)
+		known = !n->status->bridge && has_type(n->status, lane->type) &&
+				str_eq(node_state(n, now_ms), "ready");
+	for (const struct node_entry *n = d->all; n; n = n->hh.next) {
+		bool native = has_type(n->status, lane->type);
+		if (!str_eq(node_state(n, now_ms), "ready") || !capable(n, lane) ||
+			(!native && (known || !n->status->bridge)))
+			continue;
+		if (each)
+			each(data, n);
+		many++;
+	}
+	return many;
+}
+
 unsigned directory_serving(const struct directory *d, const struct lane *lane)
 {
-	return directory_serving_beside(d, lane, NULL);
+	return directory_each_serving(d, lane, NULL, NULL);
+}
+
+struct beside {
+	const char *list;
+	unsigned many;
+};
+
+static void count_beside(void *data, const struct node_entry *n)
+{
+	struct beside *b = data;
+
+	b->many += !names_have(b->list, n->name);
 }
 
 unsigned directory_serving_beside(const struct directory *d, const struct lane *lane,
 								  const char *list)
 {
-	int64_t now_ms = clock_mono_ms();
-	unsigned natives = 0, bridges = 0;
-	bool known = false; /* to a node by itself, as a bridge sees it: whatever its capabilities */
+	struct beside b = {.list = list};
 
-	for (const struct node_entry *n = d->all; n; n = n->hh.next) {
-		const Millrace__NodeStatus *s = n->status;
-		bool native = has_type(s, lane->type);
+	directory_each_serving(d, lane, count_beside, &b);
+	return b.many;
+}
 
-		if (!str_eq(node_state(n, now_ms), "ready"))
-			continue;
-		known |= native && !s->bridge;
-		if (task_list_has(list, n->name))
-			continue;
-		if (!lane_served_by(lane, (const char *const *)s->capabilities, s->n_capabilities))
-			continue;
-		natives += native;
-		bridges += !native && s->bridge;
+uint64_t directory_generation(const struct directory *d)
+{
+	return d->generation;
+}
+
+void directory_excuse(struct directory *d, int64_t now_mono_ms)
+{
+	for (struct node_entry *n = d->all; n; n = n->hh.next) {
+		if (!str_eq(node_state(n, now_mono_ms), "lost"))
+			n->excused_mono_ms = now_mono_ms;
 	}
-	return known ? natives : natives + bridges;
 }
 
 struct directory *directory_new(struct router *r)

@@ -13,6 +13,7 @@ struct node_entry {
 	char name[TOKEN_MAX + 1];
 	Millrace__NodeStatus *status; /* owned */
 	int64_t seen_mono_ms;
+	int64_t excused_mono_ms; /* until then its silence proved nothing */
 	UT_hash_handle hh;
 };
 
@@ -33,3 +34,10 @@ const char *node_state(const struct node_entry *n, int64_t now_mono_ms);
 unsigned directory_serving_beside(const struct directory *d, const struct lane *lane,
 								  const char *list); /* but those in a comma-separated list */
 unsigned directory_serving(const struct directory *d, const struct lane *lane);
+/* Those nodes one after the other, in no order; returns how many. */
+unsigned directory_each_serving(const struct directory *d, const struct lane *lane,
+								void (*each)(void *data, const struct node_entry *n), void *data);
+/* Grows when a node comes, goes, or changes what it is ready for. */
+uint64_t directory_generation(const struct directory *d);
+/* The broker is silent: whoever is not lost yet is not until NODE_LOST_MS after now. */
+void directory_excuse(struct directory *d, int64_t now_mono_ms);

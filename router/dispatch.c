@@ -13,6 +13,7 @@
 #include "router/dead.h"
 #include "router/delay.h"
 #include "router/lanes.h"
+#include "router/place.h"
 #include "router/record.h"
 #include "router/retry.h"
 #include "router/unique.h"
@@ -23,7 +24,7 @@
 
 static void on_again(struct timeout *timeout)
 {
-	dispatch_to_lane(container_of(timeout, struct transit, timeout));
+	dispatch_pull(container_of(timeout, struct transit, timeout));
 }
 
 /* Nothing was decided: the same once more. */
@@ -85,7 +86,7 @@ static void on_puback(void *data, const struct js_puback *ack, const struct err 
 	record_queued(t->router->record, t);
 }
 
-void dispatch_to_lane(struct transit *t)
+void dispatch_pull(struct transit *t)
 {
 	struct router *r = t->router;
 	char msg_id[MSG_ID_MAX];
@@ -103,6 +104,15 @@ void dispatch_to_lane(struct transit *t)
 		again(t);
 	else if (rc)
 		refused(t, &e);
+}
+
+void dispatch_to_lane(struct transit *t)
+{
+	/* What may be on the lane already must not go elsewhere as well. */
+	if (!t->published && place_wanted(t))
+		place_task(t);
+	else
+		dispatch_pull(t);
 }
 
 void dispatch_defer(struct transit *t)

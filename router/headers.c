@@ -16,7 +16,8 @@
 
 static bool rewritten(const char *name)
 {
-	static const char *const ours[] = {H_TASK_ID, H_TASK_TYPE, H_TASK_REQUIRES, H_TASK_DEFERRALS};
+	static const char *const ours[] = {H_TASK_ID, H_TASK_TYPE, H_TASK_REQUIRES, H_TASK_DEFERRALS,
+									   H_TASK_WAITS_SINCE, H_TASK_DELIVERIES};
 
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
 		if (strcasecmp(name, ours[i]) == 0)
@@ -141,6 +142,8 @@ void headers_make_bare(struct header_list *list, enum header_target target,
 		add_number(list, H_TASK_SEQUENCE, s->sequence, numbers + 64);
 	if (s->deferrals)
 		add_number(list, H_TASK_DEFERRALS, s->deferrals, numbers + 96);
+	if (s->deliveries)
+		add_number(list, H_TASK_DELIVERIES, s->deliveries, numbers + 128);
 	add_time(list, H_TASK_SUBMITTED, s->submitted_wall_ns, list->texts[0]);
 	if (s->reply_to)
 		headers_add(list, H_TASK_REPLY_TO, s->reply_to);
@@ -151,9 +154,13 @@ void headers_make_bare(struct header_list *list, enum header_target target,
 	switch (target) {
 	case TO_LANE:
 		break;
+	case TO_DIRECT:
+		headers_add(list, H_TASK_TYPE, s->lane.type);
+		break;
 	case TO_DELAYED:
 		headers_add(list, H_TASK_TYPE, s->lane.type);
 		add_time(list, H_TASK_DUE, s->due_wall_ns, list->texts[2]);
+		add_time(list, H_TASK_WAITS_SINCE, s->waits_since_wall_ns, list->texts[6]);
 		break;
 	case TO_DEAD:
 		if (s->lane.type[0])

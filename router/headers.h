@@ -10,6 +10,10 @@
 /* How often a task was put off without an attempt spent (lane full or paused, returned by a node).
  */
 #define H_TASK_DEFERRALS "Task-Deferrals"
+/* Deliveries that it had, of nodes that were lost with it: added to those of the next. */
+#define H_TASK_DELIVERIES "Task-Deliveries"
+/* RFC 3339, on DELAYED: since when it waits for a node that it needs. */
+#define H_TASK_WAITS_SINCE "Task-Waits-Since"
 
 /*
  * Whether a publisher's header goes on to the handler: not what only the
@@ -18,7 +22,7 @@
  */
 bool header_passes(const char *name, const char *value);
 
-enum header_target { TO_LANE, TO_DELAYED, TO_DEAD };
+enum header_target { TO_LANE, TO_DIRECT, TO_DELAYED, TO_DEAD };
 
 /* Why and how a task ended; for TO_DEAD. Texts may be NULL. */
 struct burial {
@@ -41,7 +45,7 @@ struct header_list {
 	struct bus_header *items;
 	size_t n;
 	size_t cap;
-	char texts[6][160];
+	char texts[7][160];
 	char error[OUTCOME_ERROR_MAX + 1];
 };
 

@@ -16,8 +16,10 @@
 #include "common/jetstream.h"
 #include "common/log.h"
 #include "router/dispatch.h"
+#include "router/balance_rules.h"
 #include "router/lane_limit.h"
 #include "router/lane_maker.h"
+#include "router/place.h"
 #include "router/purge.h"
 #include "router/setting.h"
 #include "router/transit.h"
@@ -67,6 +69,7 @@ static struct lane_entry *add(struct lanes *ls, const struct lane *lane)
 	l->lanes = ls;
 	l->router = ls->router;
 	timeout_init(&l->until, ls->router->timeouts);
+	l->balance = balance_rules_of(ls->router->balance_rules, lane);
 	HASH_ADD_STR(ls->all, lane.name, l);
 	metric_set(ls->router->stats.lanes, (double)HASH_COUNT(ls->all));
 	return l;
@@ -82,6 +85,7 @@ static void maybe_forget(struct lane_entry *l)
 	timeout_stop(&l->until);
 	HASH_DEL(ls->all, l);
 	metric_set(ls->router->stats.lanes, (double)HASH_COUNT(ls->all));
+	lane_nodes_free(&l->nodes);
 	free(l);
 }
 
@@ -440,6 +444,7 @@ void lanes_free(struct lanes **pls)
 		return;
 	HASH_ITER (hh, ls->all, l, tmp) {
 		HASH_DEL(ls->all, l);
+		lane_nodes_free(&l->nodes);
 		free(l);
 	}
 	lane_templates_free(&ls->templates);

@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "common/lane_setting.h"
+#include "common/placement.h"
 #include "router/router.h"
 
 struct transit;
@@ -23,6 +24,8 @@ struct lane_entry {
 	struct lane lane;
 	char subject[CLASS_COUNT][LANE_MAX + 16]; /* "work.<lane>.<class>" */
 	enum lane_state state;
+	enum balance balance;     /* of tasks that don't say */
+	struct lane_nodes *nodes; /* place.h */
 	struct lane_setting set; /* what operators set */
 	struct timeout until;    /* the end of its pause */
 	uint64_t depth;          /* messages that it is made to hold; lane_limit.h */

@@ -16,6 +16,7 @@
 #include "common/jetstream.h"
 #include "common/log.h"
 #include "proto/api.pb-c.h"
+#include "router/direct.h"
 #include "router/directory.h"
 #include "router/lanes.h"
 
@@ -50,7 +51,8 @@ struct query {
 
 /* ---- nodes ---- */
 
-static void fill_node(const struct node_entry *n, int64_t now_mono_ms, Millrace__Node *out)
+static void fill_node(const struct router *r, const struct node_entry *n, int64_t now_mono_ms,
+					  Millrace__Node *out)
 {
 	const Millrace__NodeStatus *s = n->status;
 
@@ -76,6 +78,7 @@ static void fill_node(const struct node_entry *n, int64_t now_mono_ms, Millrace_
 	out->bridge = s->bridge;
 	out->n_labels = s->n_labels;
 	out->labels = s->labels;
+	out->direct = direct_waiting(r->direct, n->name);
 }
 
 static void reply_record(struct service_request *req, const ProtobufCMessage *m)
@@ -98,7 +101,7 @@ void query_on_node_list(void *data, struct service_request *req)
 	Millrace__Node *nodes = xcalloc(n ? n : 1, sizeof(*nodes)),
 				   **ptrs = xcalloc(n ? n : 1, sizeof(*ptrs));
 	for (const struct node_entry *e = directory_first(r->directory); e; e = e->hh.next) {
-		fill_node(e, now_ms, &nodes[page.n_nodes]);
+		fill_node(r, e, now_ms, &nodes[page.n_nodes]);
 		ptrs[page.n_nodes] = &nodes[page.n_nodes];
 		page.n_nodes++;
 	}
@@ -148,7 +151,7 @@ void query_on_node_get(void *data, struct service_request *req)
 					 token_ok(name, strlen(name)) ? name : "of that name");
 		return;
 	}
-	fill_node(n, clock_mono_ms(), &out);
+	fill_node(r, n, clock_mono_ms(), &out);
 	reply_record(req, &out.base);
 }
 

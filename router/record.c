@@ -103,6 +103,9 @@ static void pack_queued(struct record *r, const struct transit *t, enum detail d
 	q.timeout_ms = s->timeout_ns / NS_PER_MS;
 	q.project = text(s->project);
 	q.content_type = text(s->content_type);
+	q.node = (char *)t->node;
+	q.reason = text(t->waits_for);
+	q.error = text(t->waits_for ? t->error : NULL);
 	q.body_bytes = s->body_len;
 	q.keep_ms = s->result_keep_ns == TASK_RESULT_NEVER
 					? -1
@@ -335,6 +338,7 @@ static void add(struct record *r, struct transit *t, enum kind kind)
 void record_queued(struct record *r, struct transit *t)
 {
 	t->sub.due_wall_ns = 0;
+	t->waits_for = NULL;
 	add(r, t, KIND_QUEUED);
 }
 

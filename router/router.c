@@ -17,19 +17,23 @@
 #include "common/service.h"
 #include "router/act.h"
 #include "router/advisories.h"
+#include "router/balance_rules.h"
 #include "router/breaker.h"
 #include "router/cancel.h"
 #include "router/dead.h"
 #include "router/dead_desk.h"
 #include "router/delay.h"
+#include "router/direct.h"
 #include "router/directory.h"
 #include "router/inbox.h"
 #include "router/lane_control.h"
 #include "router/lanes.h"
+#include "router/place.h"
 #include "router/purge.h"
 #include "router/query.h"
 #include "router/record.h"
 #include "router/run.h"
+#include "router/same_node.h"
 #include "router/schedule_api.h"
 #include "router/schedules.h"
 #include "router/setting.h"
@@ -65,6 +69,7 @@ static void on_poke(void *data)
 	delay_poke(r->delay);
 	purge_poke_all(r);
 	advisories_poke(r->advisories);
+	direct_poke(r->direct);
 	maybe_drained(r);
 }
 
@@ -158,6 +163,7 @@ static int open_all(struct router *r, struct err *e)
 		shed_begin(r->shed);
 		lanes_go_on(r->lanes);
 		schedules_begin(r->schedules);
+		direct_begin(r->direct);
 	}
 	return rc;
 }
@@ -230,7 +236,13 @@ int router_start(struct router *r, struct err *e)
 	r->schedules = schedules_new(r);
 	r->dead_desk = dead_desk_new(r);
 	r->breakers = breakers_new(r);
-	rc = lanes_new(r, &r->lanes, e);
+	r->place = place_new(r);
+	r->direct = direct_new(r);
+	r->same_node = same_node_new(r);
+	rc = balance_rules_read(r->config.balance_default, r->config.balance_lanes, &r->balance_rules,
+							e);
+	if (rc == 0)
+		rc = lanes_new(r, &r->lanes, e);
 	if (rc == 0)
 		rc = lanes_watch(r->lanes, e);
 	if (rc == 0)
@@ -274,6 +286,7 @@ void router_release(struct router *r)
 	directory_stop(r->directory);
 	schedules_stop(r->schedules);
 	cancels_close(&r->cancels);
+	direct_stop(r->direct);
 	bus_close(&r->bus);
 	transit_drop_all(r);
 	lane_control_drop_all(r);
@@ -289,5 +302,9 @@ void router_release(struct router *r)
 	setup_free(&r->setup);
 	directory_free(&r->directory);
 	lanes_free(&r->lanes);
+	place_free(&r->place);
+	direct_free(&r->direct);
+	same_node_free(&r->same_node);
+	balance_rules_free(&r->balance_rules);
 	header_list_release(&r->headers);
 }

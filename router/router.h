@@ -20,7 +20,8 @@ enum origin {
 	ORIGIN_ACT,
 	ORIGIN_DELAYED,
 	ORIGIN_RUN,
-	ORIGIN_PURGE, /* taken from its lane, to be cancelled */
+	ORIGIN_DIRECT, /* taken off the queue of a node that is gone */
+	ORIGIN_PURGE,  /* taken from its lane, to be cancelled */
 	ORIGIN_COUNT
 };
 
@@ -33,6 +34,7 @@ struct router {
 	struct decode_rules rules;
 	struct retry_rule retry;
 	struct types *types; /* what is configured by type; read before router_start */
+	struct balance_rules *balance_rules;
 	struct stats stats;
 	struct header_list headers; /* of the message being published */
 
@@ -60,6 +62,9 @@ struct router {
 	struct advisories *advisories;
 	struct run *run;
 	struct directory *directory;
+	struct place *place;
+	struct direct *direct;
+	struct same_node *same_node;
 	struct query *query;
 	struct schedules *schedules;
 	struct schedule_operation *schedule_operations;

@@ -20,7 +20,8 @@ static const char *const needed[] = {
 	"STREAM.INFO.TASKS",         "STREAM.INFO.EVENTS",        "STREAM.INFO.DEAD",
 	"STREAM.INFO.DELAYED",       "STREAM.INFO.KV_lanes",      "STREAM.INFO.KV_settings",
 	"STREAM.INFO.KV_nodes",      "STREAM.INFO.KV_cancels",    "STREAM.INFO.KV_schedules",
-	"STREAM.INFO.KV_replays",    "CONSUMER.INFO.TASKS.router", "CONSUMER.INFO.EVENTS.act",
+	"STREAM.INFO.KV_replays",    "STREAM.INFO.DIRECT",
+	"CONSUMER.INFO.TASKS.router", "CONSUMER.INFO.EVENTS.act",
 };
 #define NEEDED ARRAY_LEN(needed)
 

@@ -325,14 +325,18 @@ static const struct member {
 	{"projectId", H_TASK_PROJECT, read_text},
 	{"object", H_TASK_OBJECT, read_text},
 	{"metadata", H_TASK_META, read_meta},
+	{"balance", H_TASK_BALANCE, read_text},
 	{"headers", NULL, read_headers},
 	{"affinity", NULL, read_affinity},
 };
 
 static const struct member affinities[] = {
-	{"requiredWorker", "Task-Node", read_text},
-	{"sameWorkerAs", "Task-Same-Node-As", read_text},
-	{"excludedWorkers", "Task-Not-Nodes", read_names},
+	{"requiredWorker", H_TASK_NODE, read_text},
+	{"sameWorkerAs", H_TASK_SAME_NODE_AS, read_text},
+	{"excludedWorkers", H_TASK_NOT_NODES, read_names},
+	{"required_worker", H_TASK_NODE, read_text},
+	{"same_worker_as", H_TASK_SAME_NODE_AS, read_text},
+	{"excluded_workers", H_TASK_NOT_NODES, read_names},
 };
 
 static int read_members(struct reading *r, const struct member *table, size_t n,

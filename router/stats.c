@@ -8,6 +8,10 @@ void stats_init(struct stats *s)
 	s->received = metric_counter("millrace_router_tasks_received_total", "Tasks taken in.", NULL);
 	s->dispatched =
 		metric_counter("millrace_router_tasks_dispatched_total", "Tasks put on a lane.", NULL);
+	s->directed = metric_counter("millrace_router_tasks_directed_total",
+								 "Tasks given to a node by the router.", NULL);
+	s->redirected = metric_counter("millrace_router_tasks_redirected_total",
+								   "Tasks taken back from a node that is gone or draining.", NULL);
 	s->retried = metric_counter("millrace_router_tasks_retried_total",
 								"Failed attempts that get another.", NULL);
 	s->cancelled = metric_counter("millrace_router_tasks_cancelled_total",
@@ -33,7 +37,8 @@ void stats_init(struct stats *s)
 void stats_dead(const char *reason)
 {
 	static const char *const known[] = {"error",      "timeout",    "crash",   "no-responders",
-										"no-handler", "deliveries", "invalid", "expired", "shed"};
+										"no-handler", "deliveries", "invalid", "expired", "shed",
+										"no-node"};
 	char labels[48];
 	const char *label = "other";
 

@@ -6,6 +6,8 @@
 struct stats {
 	struct metric *received;   /* tasks taken from TASKS and run.* */
 	struct metric *dispatched; /* published to a lane */
+	struct metric *directed;   /* published to DIRECT */
+	struct metric *redirected; /* taken off it again: their node is gone or draining */
 	struct metric *retried;
 	struct metric *cancelled; /* ended here instead of going on */
 	struct metric *delayed; /* published to DELAYED */

@@ -63,6 +63,9 @@ void submission_own(struct submission *s)
 		copy[i].value = submission_keep_text(&s->kept, h->value, strlen(h->value));
 	}
 	follow(&s->project, s->headers, copy, s->nheaders);
+	follow(&s->node, s->headers, copy, s->nheaders);
+	follow(&s->same_node_as, s->headers, copy, s->nheaders);
+	follow(&s->not_nodes, s->headers, copy, s->nheaders);
 	follow(&s->content_type, s->headers, copy, s->nheaders);
 	follow(&s->reply_to, s->headers, copy, s->nheaders);
 	follow(&s->avoid, s->headers, copy, s->nheaders);

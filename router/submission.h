@@ -7,6 +7,7 @@
 #pragma once
 
 #include "common/bus.h"
+#include "common/placement.h"
 #include "common/token.h"
 
 struct keep; /* a piece of memory that lives as long as its submission */
@@ -17,6 +18,7 @@ struct submission {
 	enum task_class class;
 	unsigned attempt;   /* 1 for the first */
 	unsigned attempts;  /* the most there may be; 0: the router's default */
+	unsigned deliveries; /* that it had before this publish, of nodes that were lost with it */
 	unsigned deferrals; /* how often it was put off without an attempt spent */
 	uint32_t epoch;     /* of the next publish */
 	uint64_t sequence;  /* in TASKS; 0 for run.<type> */
@@ -26,7 +28,10 @@ struct submission {
 	int64_t timeout_ns;
 	bool timeout_by_type; /* the publisher named none: the header is added */
 	int64_t wait_ns;
+	int64_t waits_since_wall_ns; /* for a node that it needs; 0: it does not */
 	const char *project;
+	const char *node, *same_node_as, *not_nodes; /* as the headers have them; placement.h */
+	enum balance balance;
 	const char *content_type;
 	const char *reply_to;
 	const char *avoid; /* nodes that failed it, comma-separated; NULL: none */

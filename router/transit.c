@@ -15,7 +15,7 @@
 #include "router/run.h"
 
 #define SWEEP_MS 500
-/* +WPI well within the consumers' ack_wait: 8 s on TASKS, EVENTS, lanes, BUCKET_ACK_WAIT_MS on DELAYED.
+/* +WPI well within the consumers' ack_wait: 8 s on TASKS, EVENTS, lanes, DIRECT, BUCKET_ACK_WAIT_MS on DELAYED.
  */
 #define KEEP_MS 2000
 #define KEEP_DELAYED_MS (BUCKET_ACK_WAIT_MS / 3)
@@ -177,6 +177,7 @@ static void on_keep_alive(struct timeout *timeout)
 	sweep(r, ORIGIN_TASKS, now_ms, KEEP_MS);
 	sweep(r, ORIGIN_ACT, now_ms, KEEP_MS);
 	sweep(r, ORIGIN_PURGE, now_ms, KEEP_MS);
+	sweep(r, ORIGIN_DIRECT, now_ms, KEEP_MS);
 	sweep(r, ORIGIN_DELAYED, now_ms, KEEP_DELAYED_MS);
 	timeout_start(timeout, SWEEP_MS, on_keep_alive);
 }

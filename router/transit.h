@@ -29,9 +29,11 @@ struct transit {
 	struct submission sub;
 	struct lane_entry *lane; /* a reference, or NULL */
 	struct burial burial;    /* reason is set once it is dying */
-	char *error;             /* behind burial.error; owned */
+	char *error;             /* behind burial.error, or why it waits; owned */
 	char fingerprint[FINGERPRINT_MAX + 1]; /* behind burial.fingerprint */
 	uint64_t dead_seq;                     /* in DEAD, once it is there */
+	const char *waits_for;   /* why it waits; NULL: it does not, or for its time alone */
+	char node[TOKEN_MAX + 1]; /* that it is given to; "": whoever pulls its lane */
 	struct bucket *bucket;   /* ORIGIN_DELAYED: where it came from */
 	int64_t put_into;        /* the number of the bucket that it is being put into */
 	struct run_call *call;   /* ORIGIN_RUN; NULL once it was answered */

@@ -225,6 +225,8 @@ void merge_task_row(const struct merge_task *t, struct task_row *ret)
 		r.attempt = o->attempt;
 		r.epoch = o->epoch;
 		r.node = o->node;
+		r.error = o->error;
+		r.reason = o->reason;
 		r.started_wall_ns = o->started_at;
 		r.finished_wall_ns = o->finished_at != 0 ? o->finished_at : t->seen_wall_ns;
 	} else if (s != NULL &&
@@ -238,6 +240,9 @@ void merge_task_row(const struct merge_task *t, struct task_row *ret)
 		r.state = q->state;
 		r.attempt = q->attempt;
 		r.epoch = q->epoch;
+		r.node = q->node;
+		r.error = q->error;
+		r.reason = q->reason;
 	}
 	*ret = r;
 }

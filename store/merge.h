@@ -84,6 +84,7 @@ bool state_is_final(Millrace__State s);
 /* A merged task as it is written. Absent: NULL, and 0 for times and sequences. */
 struct task_row {
 	const char *id, *type, *lane, *node;
+	const char *error, *reason; /* how it ended, or why it waits */
 	Millrace__State state;
 	uint32_t attempt;
 	uint64_t epoch;

@@ -278,8 +278,8 @@ void records_add_task(struct records *r, const struct merge_task *t)
 	} else {
 		put_null(r, PG_BYTEA);
 	}
-	put_text(r, o != NULL ? o->error : NULL, ERROR_MAX_BYTES);
-	put_name(r, o != NULL ? o->reason : NULL);
+	put_text(r, row.error, ERROR_MAX_BYTES);
+	put_name(r, row.reason);
 	put_name(r, o != NULL ? o->fingerprint : NULL);
 	put_seq(r, o != NULL ? o->dead_seq : 0);
 	put_keep(r, f != NULL ? f->keep_ms : 0);

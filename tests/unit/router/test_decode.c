@@ -380,6 +380,9 @@ static void what_comes_back_is_read_whole(void **state UNUSED)
 										  {"Task-Attempts", "6"},
 										  {"Task-Reply-To", "_INBOX.x"},
 										  {"Outcome-Lane", "a--gpu"},
+										  {"Task-Waits-Since", "2023-11-14T22:13:21Z"},
+										  {"Task-Deliveries", "4"},
+										  {"Task-Node", "n1?"},
 										  {"Task-Submitted-At", "2023-11-14T22:13:20Z"}};
 	struct arrival a = {.subject = "events.act",
 						.headers = h,
@@ -396,6 +399,9 @@ static void what_comes_back_is_read_whole(void **state UNUSED)
 	assert_int_equal(s.epoch, 5);
 	assert_int_equal(s.sequence, 9);
 	assert_int_equal(s.deferrals, 3);
+	assert_int_equal(s.deliveries, 4);
+	assert_int_equal(s.waits_since_wall_ns, STORED + NS_PER_S);
+	assert_string_equal(s.node, "n1?");
 	assert_int_equal(s.attempts, 6);
 	assert_string_equal(s.reply_to, "_INBOX.x");
 	assert_int_equal(s.submitted_wall_ns, STORED);
@@ -432,18 +438,24 @@ static void what_comes_back_wrong_is_refused(void **state UNUSED)
 static void an_owned_submission_outlives_its_message(void **state UNUSED)
 {
 	struct bus_header h[] = {{strdup("Content-Type"), strdup("text/plain")},
-							 {strdup("Task-Project"), strdup("p")}};
+							 {strdup("Task-Project"), strdup("p")},
+							 {strdup("Task-Node"), strdup("n1")},
+							 {strdup("Task-Same-Node-As"), strdup("t1")},
+							 {strdup("Task-Not-Nodes"), strdup("n2,n3")}};
 	char *body = strdup("hello");
-	struct result r = decode("tasks.echo", body, 5, h, 2);
+	struct result r = decode("tasks.echo", body, 5, h, ARRAY_LEN(h));
 
 	submission_own(&r.s);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < ARRAY_LEN(h); i++) {
 		free((void *)(uintptr_t)h[i].name);
 		free((void *)(uintptr_t)h[i].value);
 	}
 	free(body);
 	assert_string_equal(r.s.content_type, "text/plain");
 	assert_string_equal(r.s.project, "p");
+	assert_string_equal(r.s.node, "n1");
+	assert_string_equal(r.s.same_node_as, "t1");
+	assert_string_equal(r.s.not_nodes, "n2,n3");
 	assert_string_equal(header(&r.s, "Task-Project"), "p");
 	assert_memory_equal(r.s.body, "hello", 5);
 	submission_release(&r.s);

@@ -45,6 +45,12 @@ static void which_pass(void **state UNUSED)
 		{"Task-Submitted-At", "x", false},
 		{"Task-Sequence", "1", false},
 		{"Task-Deferrals", "1", false},
+		{"Task-Waits-Since", "x", false},
+		{"Task-Deliveries", "1", false},
+		{"Task-Node", "n1", true},
+		{"Task-Not-Nodes", "n1", true},
+		{"Task-Same-Node-As", "x", true},
+		{"Task-Balance", "pull", true},
 		{"Task-Id", "x", false},
 		{"Task-Type", "x", false},
 		{"Task-Requires", "gpu", false},
@@ -133,6 +139,18 @@ static void delayed_tells_type_and_time(void **state UNUSED)
 	assert_string_equal(find(&l, H_TASK_TYPE), "summarize");
 	assert_string_equal(find(&l, H_TASK_REQUIRES), "gpu,large");
 	assert_string_equal(find(&l, H_TASK_DUE), "2023-11-14T22:13:21.000000Z");
+	assert_null(find(&l, H_TASK_WAITS_SINCE));
+	assert_null(find(&l, H_TASK_DELIVERIES));
+	s.waits_since_wall_ns = 1700000000 * NS_PER_S;
+	s.deliveries = 3;
+	headers_make(&l, TO_DELAYED, &s, "x", NULL);
+	assert_string_equal(find(&l, H_TASK_WAITS_SINCE), "2023-11-14T22:13:20.000000Z");
+	assert_string_equal(find(&l, H_TASK_DELIVERIES), "3");
+	/* A node's own queue tells the type, and nothing of what it waited for before. */
+	headers_make(&l, TO_DIRECT, &s, "x", NULL);
+	assert_string_equal(find(&l, H_TASK_TYPE), "summarize");
+	assert_null(find(&l, H_TASK_WAITS_SINCE));
+	assert_string_equal(find(&l, H_TASK_DELIVERIES), "3");
 	header_list_release(&l);
 }
 

@@ -234,6 +234,29 @@ static void the_highest_epoch_tells_the_state_before_the_end(void **state)
 	}
 }
 
+static void what_waits_tells_for_what_until_it_goes_on(void **state)
+{
+	(void)state;
+	Millrace__Queued waits = queued("t", MILLRACE__STATE__STATE_SCHEDULED, 1, EPOCH(1, 0), 10),
+					 given = queued("t", MILLRACE__STATE__STATE_QUEUED, 1, EPOCH(2, 0), 20);
+	struct merge m = {0};
+	struct task_row r;
+
+	waits.reason = (char *)(uintptr_t) "no-node";
+	waits.error = (char *)(uintptr_t) "waits for node n1, which is lost";
+	given.node = (char *)(uintptr_t) "n1";
+	merge_queued(&m, &waits, 10);
+	merge_task_row(m.tasks, &r);
+	assert_string_equal(r.reason, "no-node");
+	assert_string_equal(r.error, "waits for node n1, which is lost");
+	merge_queued(&m, &given, 20);
+	merge_task_row(m.tasks, &r);
+	assert_string_equal(r.reason, "");
+	assert_string_equal(r.error, "");
+	assert_string_equal(r.node, "n1");
+	merge_release(&m);
+}
+
 static void a_task_without_its_submission_is_dated_by_the_stream(void **state)
 {
 	(void)state;
@@ -382,6 +405,7 @@ int main(void)
 		cmocka_unit_test(every_subset_in_every_order_gives_one_row),
 		cmocka_unit_test(a_whole_life_is_the_first_final_event_with_the_publishers_facts),
 		cmocka_unit_test(the_highest_epoch_tells_the_state_before_the_end),
+		cmocka_unit_test(what_waits_tells_for_what_until_it_goes_on),
 		cmocka_unit_test(a_task_without_its_submission_is_dated_by_the_stream),
 		cmocka_unit_test(a_return_never_hides_a_failure),
 		cmocka_unit_test(the_latest_heartbeat_of_a_node_counts),
