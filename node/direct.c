@@ -145,7 +145,7 @@ static void start_held(void *data)
 		if (full(p, r->lane->group))
 			continue;
 		take_out(p, r);
-		run_start(r);
+		run_start_held(r);
 	}
 }
 

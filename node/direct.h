@@ -19,7 +19,7 @@ struct served_lane *direct_lane(struct puller *p, const struct bus_msg *m);
 
 /*
  * Whether r may begin, and if not what becomes of it: HOLD keeps it until its type has room
- * (run_start), RETURN hands it back unspent, for the reason and the words.
+ * (run_start_held), RETURN hands it back unspent, for the reason and the words.
  */
 enum direct_verdict { DIRECT_BEGIN, DIRECT_HOLD, DIRECT_RETURN };
 struct direct_refusal {

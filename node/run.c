@@ -404,16 +404,28 @@ void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
 	}
 }
 
-void run_start(struct run *r)
+/* Whether it was called off while it waited; then it has ended. */
+static bool stopped_meanwhile(struct run *r)
 {
 	r->started_wall_ns = clock_wall_ns();
 	r->started_ms = clock_mono_ms();
-	if ((r->stop = cancel_of(r)) != RUN_GOES_ON) { /* while it waited */
-		take_stop(r);
-		finish(r);
-		return;
-	}
-	start(r);
+	if ((r->stop = cancel_of(r)) == RUN_GOES_ON)
+		return false;
+	take_stop(r);
+	finish(r);
+	return true;
+}
+
+void run_start(struct run *r)
+{
+	if (!stopped_meanwhile(r))
+		start(r);
+}
+
+void run_start_held(struct run *r)
+{
+	if (!stopped_meanwhile(r) && has_place(r))
+		start(r);
 }
 
 void run_return(struct run *r, const char *reason, const char *error, int64_t retry_after_ns)

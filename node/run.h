@@ -72,8 +72,10 @@ struct run {
  */
 void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
 			   const struct js_meta *meta, bool direct);
-/* For permits.c and direct.c: one that waited may run now; or goes back unrun, for so long. */
+/* For permits.c: one that waited for a place has it now; or goes back unrun, for so long. */
 void run_start(struct run *r);
+/* For direct.c: its type has room now. */
+void run_start_held(struct run *r);
 void run_return(struct run *r, const char *reason, const char *error, int64_t retry_after_ns);
 /* Its handler is to end: its time is over, or the bucket `cancels` says so. Once. */
 void run_stop(struct run *r, enum run_stop why);
