@@ -191,10 +191,9 @@ static void on_asked(void *data, struct bus_msg **reply, const struct err *e)
 static void ask_store(struct tick *t)
 {
 	struct bus_out out = {.subject = "api.task.get", .data = t->id, .len = strlen(t->id)};
-	struct bus_call *call;
 	struct err e;
 
-	if (bus_request(t->router->bus, &out, ASK_TIMEOUT_MS, on_asked, t, &call, &e))
+	if (bus_request(t->router->bus, &out, ASK_TIMEOUT_MS, on_asked, t, NULL, &e))
 		submit(t);
 }
 

@@ -170,8 +170,7 @@ static void check_lane(struct sweep *s, const char *key, struct pg_rows rows, si
 	int len = snprintf(body, sizeof(body), "{\"seq\":%llu}", (unsigned long long)seq);
 	struct bus_out out = {.subject = subject, .data = body, .len = (size_t)len};
 	s->checks++;
-	struct bus_call *call;
-	if (bus_request(c->bus, &out, JS_API_TIMEOUT_MS, on_message, x, &call, &e) < 0) {
+	if (bus_request(c->bus, &out, JS_API_TIMEOUT_MS, on_message, x, NULL, &e) < 0) {
 		end_check(x, false);
 	}
 }
