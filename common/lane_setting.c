@@ -69,6 +69,7 @@ static void take_pause(const json_t *j, struct lane_setting *s, int *rc, struct 
 	if (json_is_string(reason))
 		snprintf(s->reason, sizeof(s->reason), "%s", json_string_value(reason));
 	s->until_wall_ns = take_time(j, "until", rc, e);
+	s->guarded = json_is_object(json_object_get(j, "breaker"));
 }
 
 static void take_purge(const json_t *j, struct lane_setting *s, int *rc, struct err *e)
@@ -120,7 +121,7 @@ bool lane_setting_closed(const struct lane_setting *s, int64_t now_wall_ns)
 
 bool lane_setting_over(const struct lane_setting *s, int64_t now_wall_ns)
 {
-	return s->paused && !lane_setting_paused(s, now_wall_ns);
+	return s->paused && !s->guarded && !lane_setting_paused(s, now_wall_ns);
 }
 
 bool lane_setting_metered(const struct lane_setting *s)

@@ -28,6 +28,7 @@ struct lane_setting {
 	bool paused; /* as written; lane_setting_closed says whether it holds now */
 	char reason[LANE_REASON_MAX + 1];
 	int64_t until_wall_ns; /* 0: until somebody resumes it */
+	bool guarded;          /* a breaker stands behind it, which itself takes its pause out again */
 	uint64_t limit;        /* 0 in these four: none */
 	double rate_per_s;
 	unsigned concurrency;
@@ -47,7 +48,7 @@ MUST_CHECK int lane_setting_parse(const void *text, size_t len, struct lane_sett
 bool lane_setting_closed(const struct lane_setting *s, int64_t now_wall_ns);
 /* It is paused, and not over. */
 bool lane_setting_paused(const struct lane_setting *s, int64_t now_wall_ns);
-/* The pause is over by its until, and the setting could be tidied. */
+/* The pause is over by its until, and the setting could be tidied; not one that a breaker has in hand. */
 bool lane_setting_over(const struct lane_setting *s, int64_t now_wall_ns);
 /* Limits that nodes keep: rate or concurrency. */
 bool lane_setting_metered(const struct lane_setting *s);

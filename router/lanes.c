@@ -324,7 +324,7 @@ static void arm_until(struct lane_entry *l)
 {
 	int64_t left_ms = (l->set.until_wall_ns - clock_wall_ns()) / NS_PER_MS + 1;
 
-	if (l->set.paused && l->set.until_wall_ns)
+	if (l->set.paused && l->set.until_wall_ns && !l->set.guarded)
 		timeout_start(&l->until, MIN_OF(MAX_OF(left_ms, 0), UNTIL_LOOK_MS), on_until);
 	else
 		timeout_stop(&l->until);

@@ -84,6 +84,8 @@ static void a_pause_ends_at_its_time(void **state UNUSED)
 	assert_true(lane_setting_paused(&s, 999) && lane_setting_closed(&s, 999));
 	assert_false(lane_setting_paused(&s, 1000) || lane_setting_closed(&s, 1000));
 	assert_true(lane_setting_over(&s, 1000));
+	s.guarded = true; /* the breaker takes it out, and more with it */
+	assert_false(lane_setting_over(&s, 1000));
 	s.purge_upto = 1;
 	assert_true(lane_setting_closed(&s, 1000));
 }
