@@ -147,7 +147,7 @@ def test_purge_cancels_what_waits_and_nothing_else(system):
     row = system.task("purge-n7")
     assert row["reason"] == "purged" and row["finished_at"] and row["started_at"] is None
     notice = tap.next()
-    assert notice.header("Task-State") == "cancelled" and notice.header("Nats-Service-Error-Code") == "410"
+    assert notice.header("Task-State") == "cancelled" and notice.header("Nats-Service-Error-Code") == "409"
     tap.close()
     assert system.finished(running, "completed")
     api(system, "resume", name="sleep")
