@@ -208,11 +208,13 @@ static int body(const struct cli *c, int argc, struct body *b, struct err *e)
 	return 0;
 }
 
-int submit_body(const struct cli *c, int argc, char **argv, struct buf *out, struct err *e)
+int submit_body(struct cli *c, int argc, char **argv, struct buf *out, struct err *e)
 {
 	CLEANUP(body_release) struct body b = {.fd = -1};
 	int rc = check_body(c, argc, argv, e);
 
+	if (!rc)
+		rc = cli_connect(c, e); /* the broker tells what fits */
 	if (!rc)
 		rc = body(c, argc, &b, e);
 	if (!rc && b.len > submit_body_limit(c))

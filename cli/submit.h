@@ -8,7 +8,7 @@
 #define HEADER_ROOM_BYTES (64 * 1024)
 size_t submit_body_limit(const struct cli *c);
 /* A body that fits a message, by --data, --file or a last "-"; argv[0] is the type. */
-MUST_CHECK int submit_body(const struct cli *c, int argc, char **argv, struct buf *out,
+MUST_CHECK int submit_body(struct cli *c, int argc, char **argv, struct buf *out,
 						   struct err *e);
 /* The flags that are a header each, into d, which has its type. */
 MUST_CHECK int submit_headers(const struct cli *c, struct draft *d, struct err *e);

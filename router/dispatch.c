@@ -153,8 +153,11 @@ void dispatch_task(struct transit *t)
 		dead_bury(t, "invalid", "%s", e.text);
 		return;
 	}
-	/* A paused lane fills up like any other: only nodes mind the pause. */
-	if (t->lane->state == LANE_READY)
+	/* A paused lane fills up like any other: only nodes mind the pause. But what expires comes out
+	 * in time of DELAYED alone. */
+	if (s->expires_wall_ns && lane_setting_closed(&t->lane->set, now_ns))
+		dispatch_defer(t);
+	else if (t->lane->state == LANE_READY)
 		dispatch_to_lane(t);
 	else
 		lane_await(t->lane, t);
