@@ -11,7 +11,7 @@
 
 /*
  * list: the task's Task-Avoid-Nodes, or NULL. delivered: 1 for the first delivery. True: hand it
- * back, to be delivered again after *ret_delay_ms.
+ * back, to be delivered again after *ret_delay_ms; 0: at once, to whoever waits longest.
  */
 bool avoid_hands_back(const char *list, const char *node, uint64_t delivered,
 					  int64_t *ret_delay_ms);
