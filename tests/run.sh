@@ -8,7 +8,7 @@
 # errors, in build/dev. The last line is `N passed, M failed` (`, K skipped`); the exit
 # status is 0 only when M is 0.
 #
-#   JOBS=4            how many system tests at once (default 2)
+#   JOBS=4            how many system test files at once (default 3)
 #   PYTEST_ARGS=...   more for pytest: PYTEST_ARGS="-k nats_cli -x"
 set -u
 
@@ -137,7 +137,7 @@ system() {
 	say "system"
 	results=build/pytest.$$.xml
 	# A test file is run by one worker: its tests share a system.
-	(cd tests/system && "$python" -m pytest -q -n "${JOBS:-2}" --dist loadfile \
+	(cd tests/system && "$python" -m pytest -q -n "${JOBS:-3}" --dist loadfile \
 		--junitxml="$root/$results" ${PYTEST_ARGS:-})
 	code=$?
 	if [ -s "$results" ]; then

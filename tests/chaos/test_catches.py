@@ -37,7 +37,9 @@ def test_a_row_that_is_there_twice(arena, done):
     task_id = a_completed(done)
     arena.psql("alter table millrace.tasks drop constraint tasks_pkey")
     try:
-        arena.psql(f"insert into millrace.tasks select * from millrace.tasks where id = '{task_id}'")
+        columns = arena.psql("select string_agg(column_name, ',') from information_schema.columns where table_schema = 'millrace' "
+                             "and table_name = 'tasks' and is_generated = 'NEVER'").strip()
+        arena.psql(f"insert into millrace.tasks ({columns}) select {columns} from millrace.tasks where id = '{task_id}'")
         assert done.check().doubled == [task_id]
     finally:
         arena.psql(f"delete from millrace.tasks where id = '{task_id}'; alter table millrace.tasks add primary key (id)")
