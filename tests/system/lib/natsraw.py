@@ -57,6 +57,10 @@ class Error(Exception):
     pass
 
 
+class NoResponders(Error, ConnectionError):
+    """Whoever serves it has not come back yet, as far as a waiting test is concerned; see wait.until."""
+
+
 def parse_headers(raw):
     first, *lines = raw.decode("utf-8", "surrogateescape").split("\r\n")
     status = first[len("NATS/1.0"):].strip()
@@ -162,7 +166,7 @@ class Client:
         finally:
             sub.close()
         if reply.status.startswith("503"):
-            raise Error(f"no responders on {subject}")
+            raise NoResponders(f"no responders on {subject}")
         return reply
 
     def js_publish(self, subject, data=b"", headers=None, timeout=10.0):
