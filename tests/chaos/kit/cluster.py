@@ -81,10 +81,10 @@ class Cluster:
                 if self.links[a][b] and i in (a, b):
                     self.links[a][b].refuse(on)
 
-    def api(self, verb, body=None, timeout=5):
-        """Of the first server that answers."""
+    def api(self, verb, body=None, timeout=5, but=None):
+        """Of the first server that answers, the one of that number apart."""
         last = None
-        for url in self.urls:
+        for url in (u for i, u in enumerate(self.urls) if i != but):
             try:
                 client = Client(url, timeout=2)
                 try:
@@ -98,15 +98,15 @@ class Cluster:
     def wait_ready(self, timeout=60):
         until(lambda: self.api("INFO"), timeout, "JetStream of the cluster", every=0.2)
 
-    def leader(self, stream):
-        """The number of the server that leads the stream, None while there is none."""
-        name = (self.api(f"STREAM.INFO.{stream}").get("cluster") or {}).get("leader")
+    def leader(self, stream, but=None):
+        """The number of the server that leads the stream, None while there is none; as all but one see it."""
+        name = (self.api(f"STREAM.INFO.{stream}", but=but).get("cluster") or {}).get("leader")
         return int(name.rsplit("-", 1)[1]) if name else None
 
     def wait_leader(self, stream, other_than=None, timeout=60):
-        """Its number; other_than: somebody else's."""
+        """Its number; other_than: somebody else's, whatever that one (killed, or parted from the others) says itself."""
         found = []
-        until(lambda: found.append(self.leader(stream)) or found[-1] not in (None, other_than), timeout, f"a leader of {stream}",
+        until(lambda: found.append(self.leader(stream, other_than)) or found[-1] not in (None, other_than), timeout, f"a leader of {stream}",
               every=0.2)
         return found[-1]
 
