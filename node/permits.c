@@ -22,6 +22,7 @@
 #define RETRY_MS 1000 /* after a write that failed */
 #define TOKENS_KEEP_MS 200
 #define LOOK_AGAIN_MS 200 /* while it is busy anyway */
+#define PROBE_MS 2000
 
 bool permits_active(const struct permits *pm)
 {
@@ -164,6 +165,8 @@ static void on_put(void *data, uint64_t revision, const struct err *e)
 	}
 	if (e) {
 		json_decref(next);
+		/* It may be written all the same, and what is given back twice is begun twice. */
+		pm->tokens_back -= pm->tokens_returned;
 		log_warn("a share of a lane's limit is not had; asking again", LOG_S("lane", pm->lane),
 				 LOG_S("error", e->text), LOG_I("retry_ms", RETRY_MS));
 		timeout_start(&pm->retry, RETRY_MS, on_retry);
@@ -331,14 +334,29 @@ unsigned permits_plan(struct permits *pm, unsigned running, unsigned asked, unsi
 		permits_settle(pm);
 	else if ((pm->set.concurrency && places_free(pm) > wanted) || pm->tokens > pm->tokens_wanted)
 		permits_release_later(pm);
-	return MIN_OF(places_free(pm), tokens_free(pm));
+	/* No more than was wished for: the rest is on its way back. */
+	return MIN_OF(MIN_OF(places_free(pm), tokens_free(pm)), wanted);
 }
 
 /* ---- is there work? ---- */
 
+/*
+ * What was delivered and came back (its node was killed, or handed it back) is among what is being run, and
+ * only asking tells which: so where nothing is new, that is asked for now and then.
+ */
+static uint64_t may_wait(const json_t *consumer, bool probe)
+{
+	json_int_t fresh = json_integer_value(json_object_get(consumer, "num_pending"));
+	json_int_t out = json_integer_value(json_object_get(consumer, "num_ack_pending"));
+
+	return (uint64_t)MAX_OF(fresh > 0 || !probe ? fresh : out, 0);
+}
+
 static void on_consumers(void *data, const json_t *reply, int server_code, const struct err *e)
 {
 	struct permits *pm = data;
+	int64_t now_ms = clock_mono_ms();
+	bool probe = now_ms - pm->probed_ms >= PROBE_MS;
 	size_t i;
 	json_t *c;
 
@@ -346,13 +364,14 @@ static void on_consumers(void *data, const json_t *reply, int server_code, const
 	pm->looking = false;
 	if (e)
 		return; /* the next sweep looks again */
+	if (probe)
+		pm->probed_ms = now_ms;
 	json_array_foreach (json_object_get(reply, "consumers"), i, c) {
 		const char *name = json_string_value(json_object_get(c, "name"));
-		json_int_t n = json_integer_value(json_object_get(c, "num_pending")) +
-					   json_integer_value(json_object_get(c, "num_redelivered"));
-		for (unsigned k = 0; name && n > 0 && k < CLASS_COUNT; k++) {
+		uint64_t n = may_wait(c, probe);
+		for (unsigned k = 0; name && n && k < CLASS_COUNT; k++) {
 			if (str_eq(name, task_class_name(k)))
-				puller_found(pm->node->puller, pm->lane, k, (uint64_t)n);
+				puller_found(pm->node->puller, pm->lane, k, n);
 		}
 	}
 }

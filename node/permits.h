@@ -31,7 +31,7 @@ bool permits_active(const struct permits *pm);
 
 /*
  * Before each plan: running and asked for as they stand, and how many more could be begun here now.
- * Returns how many more may be asked for; more is fetched, and the puller called, when there is.
+ * Returns how many of these may be asked for; more is fetched, and the puller called, when there is.
  */
 unsigned permits_plan(struct permits *pm, unsigned running, unsigned asked, unsigned wanted);
 /* Asks whether anything waits; tells the puller (puller_found). Costs no token. idle: at once. */

@@ -32,7 +32,7 @@ struct permits {
 	unsigned nwaiting;
 	bool serving, left; /* a run ended while those that wait are gone through */
 	bool looking;
-	int64_t looked_ms;
+	int64_t looked_ms, probed_ms;
 	struct timeout beat, token, release, retry, look;
 	struct permits *prev, *next_of_all; /* in the puller's list */
 };

@@ -1,6 +1,7 @@
 """Limits of a lane that all nodes share: rate, concurrency, concurrency per key; and priorities."""
 import json
 import os
+import re
 import signal
 import threading
 import time
@@ -45,6 +46,20 @@ def submit_many(system, kind, prefix, count, body, **headers):
 
 def count(system, prefix, state=4):
     return system.sql(f"select count(*) as n from millrace.tasks where id like '{prefix}%' and state = {state}")[0]["n"]
+
+
+def handed_back(system):
+    """Deliveries that the nodes had asked for, and found no place for."""
+    nodes = [c["name"] for c in system.status()["components"] if c["name"].startswith("node-")]
+    inbox = system.nats.subscribe("test.limits.metrics")
+    system.nats.publish("ctl.metrics", b"", reply="test.limits.metrics")
+    total, heard = 0, 0
+    while heard < len(nodes):
+        found = re.search(r"^millrace_node_declined_total (\d+)", inbox.next(10).data.decode(), re.M)
+        heard += found is not None
+        total += int(found[1]) if found else 0
+    inbox.close()
+    return total
 
 
 def spans(system, prefix):
@@ -113,6 +128,21 @@ def test_a_killed_nodes_places_are_free_within_ten_seconds(own_system):
         assert system.finished(task, "completed", timeout=40)["attempt"] == 1
 
 
+def test_a_killed_nodes_task_runs_elsewhere_though_nothing_else_comes(own_system):
+    """It was delivered once: the lane's consumer counts it with those that run, and nobody is woken for it."""
+    system = own_system(nodes=2, slots=4, bridge=False)
+    system.finished(system.submit("sleep", "1ms"), "completed")
+    limit(system, "sleep", concurrency=3)
+    limited(system, "sleep")
+    task = system.submit("sleep", "4s", task_id="alone", task_timeout="60s")
+    node = until(lambda: next((name.rsplit("-", 1)[0] for name, h in book(system, "sleep").get("holders", {}).items() if h["n"]),
+                              None), 10, "it runs")
+    until(lambda: system.nats.api("CONSUMER.INFO.LANE_sleep.normal")["num_ack_pending"] == 1, 10, "it runs")
+    system.hold(node, kill=True)
+    row = system.finished(task, "completed", timeout=25)
+    assert row["node"] != node and row["attempt"] == 1
+
+
 def test_a_stopped_node_comes_back_without_breaking_the_limit_for_long(own_system):
     system = own_system(nodes=2, slots=4, bridge=False)
     system.finished(system.submit("sleep", "1ms"), "completed")
@@ -151,6 +181,7 @@ def test_one_at_a_time_for_each_key_and_no_other_key_waits_for_it(system):
 def test_both_limits_and_strange_keys(system):
     limit(system, "sleep", key_concurrency=2, concurrency=5)
     limited(system, "sleep")
+    declined = handed_back(system)
     keys = ["ä" * 40, "x" * 200, "a.b > *", "1"]
     for n, key in enumerate(keys):
         submit_many(system, "sleep", f"both-{n}-", 12, "30ms", **{"Task-Project": key})
@@ -158,6 +189,8 @@ def test_both_limits_and_strange_keys(system):
     assert most_at_once(spans(system, "both-")) <= 5
     for n in range(len(keys)):
         assert most_at_once(spans(system, f"both-{n}-")) <= 2
+    # What was asked for had its place: else it comes again after seconds.
+    assert handed_back(system) == declined
     unlimited(system, "sleep")
 
 
@@ -165,13 +198,14 @@ def test_rate_is_shared_by_all_nodes(system):
     system.finished(system.submit("echo", "warm"), "completed")
     limit(system, "echo", rate_per_s=20)
     limited(system, "echo")
+    begun = time.time()
     submit_many(system, "echo", "rate-", 80, "x")
     until(lambda: count(system, "rate-") == 80, 30, "all completed")
     starts = [r["a"] for r in spans(system, "rate-")]
-    took = starts[-1] - starts[0]
-    assert 3.7 <= took < 6, f"80 at 20/s took {took} s"
-    for first in range(len(starts) - 25):
-        assert starts[first + 25] - starts[first] > 0.9, "more than 25 within a second"
+    # Two at once are its burst. Counted from the beginning: how late a start is, is the machine's matter, how early is not.
+    for n, start in enumerate(starts, 1):
+        assert start - begun >= (n - 2) / 20 - 0.002, f"{n} had begun after {start - begun} s"
+    assert starts[-1] - begun < 6, f"80 at 20/s took {starts[-1] - begun} s"
     # High overtakes what waits for its turn.
     submit_many(system, "echo", "slow-", 60, "x")
     urgent = system.submit("echo", "now", task_id="urgent", task_priority="high")
