@@ -1,8 +1,10 @@
 """Three brokers that keep three copies of each stream, with each route through a proxy: they can be killed, and parted from each other."""
+import json
 import os
 import signal
 import socket
 import subprocess
+import urllib.request
 
 from lib.natsraw import Client
 from lib.system import BIN, ROOT, clean_env
@@ -97,6 +99,16 @@ class Cluster:
 
     def wait_ready(self, timeout=60):
         until(lambda: self.api("INFO"), timeout, "JetStream of the cluster", every=0.2)
+        until(self.met, timeout, "all servers known to JetStream's leader", every=0.2)
+
+    def met(self):
+        """Until then it finds no place for three copies."""
+        for port in self.monitor:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/jsz", timeout=5) as answer:
+                copies = (json.load(answer).get("meta_cluster") or {}).get("replicas")  # its leader tells them, nobody else
+            if copies and len(copies) == self.n - 1 and all(c.get("current") and not c.get("offline") for c in copies):
+                return True
+        return False
 
     def leader(self, stream, but=None):
         """The number of the server that leads the stream, None while there is none; as all but one see it."""
@@ -110,14 +122,14 @@ class Cluster:
               every=0.2)
         return found[-1]
 
-    def settled(self, streams):
-        """Every copy of every stream is current."""
+    def settled(self, streams, allowed=0):
+        """True once every copy of every stream, so many apart, is current; until then a ConnectionError that names the first."""
         for stream in streams:
             cluster = self.api(f"STREAM.INFO.{stream}").get("cluster") or {}
-            if not cluster.get("leader") or len(cluster.get("replicas", [])) < self.n - 1:
-                return False
-            if not all(r.get("current") and not r.get("offline") for r in cluster["replicas"]):
-                return False
+            copies = cluster.get("replicas", [])
+            behind = [r for r in copies if not r.get("current") or r.get("offline")]
+            if not cluster.get("leader") or len(copies) < self.n - 1 or len(behind) > allowed:
+                raise ConnectionError(f"{stream}: {cluster}")
         return True
 
     def setup(self, env):

@@ -1,6 +1,7 @@
 """Submits tasks at a rate until it is stopped, and journals each: the publisher whose acknowledgements are the promise.
 
 What is submitted follows from the seed alone. It never submits again what is unknown: that is the caller's right, not his duty.
+Of several servers it leaves one that acknowledges nothing: one that was parted from the others keeps its clients, and serves them nothing.
 """
 import json
 import random
@@ -50,6 +51,7 @@ class Publisher(threading.Thread):
         self.failure = None
         self.client = self.inbox = None
         self.waiting = {}  # reply token → (id, when it is given up)
+        self.heard = 0.0  # when the server acknowledged last, or was connected to
         self.made = 0
 
     def run(self):
@@ -86,6 +88,7 @@ class Publisher(threading.Thread):
             try:
                 self.client = Client(url, timeout=2)
                 self.inbox = self.client.subscribe(f"{self.client.prefix}p.*")
+                self.heard = time.monotonic()
                 return True
             except Exception:  # refused; or it took the connection and says nothing
                 self.client = None
@@ -129,6 +132,15 @@ class Publisher(threading.Thread):
         if ends:
             self.journal.end(ends)
         self._give_up(late)
+        if any(end == "ok" for _, end in ends):
+            self.heard = now
+        elif self.client and now - self.heard > PATIENCE_S and len(self.urls) > 1:
+            self._move_on()
+
+    def _move_on(self):
+        self.urls.append(self.urls.pop(0))
+        self.client.close()
+        self.client = None
 
     @staticmethod
     def _judge(reply):
