@@ -6,6 +6,10 @@
 static const struct config_key keys[] = {
 	BUS_CONFIG_KEYS(struct store_config, nats),
 	PG_CONFIG_KEYS(struct store_config, database),
+	{"database.pooler", CONFIG_STRING, offsetof(struct store_config, pooler.url), NULL,
+	 "a PgBouncer before it, through which is read and written; --migrate and the outbox, which "
+	 "listens, go to database.url",
+	 "PGBOUNCER_URL", 0, 0, true},
 	DAEMON_CONFIG_KEYS(struct store_config, daemon),
 	{"migrate", CONFIG_BOOL, offsetof(struct store_config, migrate), "false",
 	 "bring the database's schema to this version, say what changed, and exit"},

@@ -9,6 +9,7 @@
 struct store_config {
 	struct bus_config nats;
 	struct pg_config database;
+	struct pg_config pooler; /* no url: there is none */
 	struct daemon_config daemon;
 	int64_t batch_tasks;
 	int64_t batch_bytes;

@@ -102,18 +102,17 @@ int store_start(struct store *s, struct err *e)
 	struct pg_events pg_ev = {on_writing_up, on_writing_down, s};
 	struct pg_events sending_ev = {on_sending_up, NULL, s};
 	struct ingest_config ic = {s->config.batch_tasks, s->config.batch_bytes};
+	const struct pg_config *direct = &s->config.database;
+	const struct pg_config *pooled = s->config.pooler.url != NULL ? &s->config.pooler : direct;
 	uv_loop_t *loop = &s->daemon.loop;
 	int rc;
 	s->database_up =
 		metric_gauge("millrace_store_database_up", "1 while PostgreSQL is connected.", NULL);
 	if ((rc = bus_open(loop, &s->config.nats, "millrace-store", &bus_ev, &s->bus, e)) < 0 ||
-		(rc = pg_open(loop, &s->config.database, "millrace-store", &pg_ev, &s->writing, e)) < 0 ||
-		(rc = pg_open(loop, &s->config.database, "millrace-store queries", NULL, &s->reading, e)) <
-			0 ||
-		(rc = pg_open(loop, &s->config.database, "millrace-store outbox", &sending_ev, &s->sending,
-					  e)) < 0 ||
-		(rc = pg_open(loop, &s->config.database, "millrace-store upkeep", NULL, &s->tidying, e)) <
-			0 ||
+		(rc = pg_open(loop, pooled, "millrace-store", &pg_ev, &s->writing, e)) < 0 ||
+		(rc = pg_open(loop, pooled, "millrace-store queries", NULL, &s->reading, e)) < 0 ||
+		(rc = pg_open(loop, direct, "millrace-store outbox", &sending_ev, &s->sending, e)) < 0 ||
+		(rc = pg_open(loop, pooled, "millrace-store upkeep", NULL, &s->tidying, e)) < 0 ||
 		(rc = ingest_open(s->bus, s->writing, &ic, &s->ingest, e)) < 0 ||
 		(rc = control_open(s->bus, s->reading, s->config.cancels_ns, &s->control, e)) < 0 ||
 		(rc = open_questions(s, e)) < 0 ||

@@ -83,6 +83,27 @@ def test_store_and_setup_through_a_transaction_pool(system, bouncer):
     system.release("store")
 
 
+def test_pooler_beside_the_database(system, bouncer):
+    """PGBOUNCER_URL: rows through the pool, the outbox's notifications from the database itself."""
+    system.hold("store")
+    env = {"DATABASE_URL": system.database_url, "PGBOUNCER_URL": bouncer}
+    shown = subprocess.run([BIN / "millrace-store", "--show-config"], capture_output=True, text=True, env={**os.environ, **env}).stdout
+    assert "pooler" in shown and urlparse(bouncer).password not in shown
+    log = system.dir / "log" / f"test-{len(system.children)}.log"
+    pooled = system.run([BIN / "millrace-store", "--outbox-poll", "1h"], env=env)
+    journal = Journal(system)
+    journal.publish(("echo", f"beside-{n}", f"body {n}") for n in range(500))
+    journal.check("beside-")
+    assert f"database=postgresql://millrace@127.0.0.1:{urlparse(bouncer).port}/agentsys" in log.read_text()
+    # It hears of them at once, not at the next poll.
+    for n in range(3):
+        system.psql(f"insert into millrace.outbox (id, type, body) values ('ob-pool-{n}', 'echo', 'x')")
+        system.finished(f"ob-pool-{n}", "completed")
+    pooled.terminate()
+    assert pooled.wait(40) == 0
+    system.release("store")
+
+
 def test_first_migration_through_the_pool(system, bouncer):
     system.psql("create database fresh", system.database_url.replace("/agentsys", "/postgres"))
     direct = system.database_url.replace("/agentsys", "/fresh")
