@@ -124,8 +124,7 @@ static void delete_stream(struct cli *c)
 		json_decref(reply);
 }
 
-/* After Ctrl-C as well: nobody else would delete it, and it is large. Another one ends the process.
- */
+/* After Ctrl-C as well: nobody else would delete it, and it is large. Another one ends the process. */
 static void clean_up(struct cli *c)
 {
 	bool interrupted = c->interrupted;

@@ -114,8 +114,7 @@ static int measure_idle(struct bench_home *h, const struct load_options *o, json
 	return 0;
 }
 
-/* What a burst leaves to do: ids in the broker's windows (30 s), the database's own housekeeping.
- */
+/* What a burst leaves to do: ids in the broker's windows (30 s), the database's own housekeeping. */
 static int rest(struct bench_home *h, const struct load_options *o, struct err *e)
 {
 	bool never = false;

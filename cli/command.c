@@ -38,8 +38,7 @@ static unsigned min3(unsigned a, unsigned b, unsigned c)
 	return MIN_OF(m, c);
 }
 
-/* Levenshtein's distance, of words that are short; two neighbours that changed places are one step.
- */
+/* Levenshtein's distance, of words that are short; two neighbours that changed places are one step. */
 static unsigned distance(const char *a, const char *b)
 {
 	unsigned rows[3][COMMAND_NAME_MAX + 1]; /* the row before the last, the last, this one */

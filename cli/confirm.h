@@ -1,5 +1,4 @@
-/* Orders that concern many tasks: a word on a terminal, --yes elsewhere; and who it is that asks.
- */
+/* Orders that concern many tasks: a word on a terminal, --yes elsewhere; and who it is that asks. */
 #pragma once
 
 #include "cli/cli.h"

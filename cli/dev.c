@@ -213,8 +213,7 @@ static int look_up(const char *dir, const char *name, char **ret_state, char **r
 	return rc;
 }
 
-/* Tells the supervisor again until it is so: a component that is only ending cannot be started yet.
- */
+/* Tells the supervisor again until it is so: a component that is only ending cannot be started yet. */
 static int tell(struct cli *c, const char *verb, const char *name, const char *want)
 {
 	CLEANUP(free_ptr) char *text = xasprintf("MILLRACE=%s %s", verb, name);

@@ -10,8 +10,7 @@
 #define BODY_LIMIT_BYTES ((size_t)1 << 20)
 #define STORAGE_FULL 0.9
 
-/* How new it is shows in what it tells; its very number it tells only to those who hold the socket.
- */
+/* How new it is shows in what it tells; its very number it tells only to those who hold the socket. */
 static void check_version(struct doctor *d, unsigned minor)
 {
 	if (minor < 10)

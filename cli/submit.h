@@ -16,8 +16,7 @@ MUST_CHECK int submit_headers(const struct cli *c, struct draft *d, struct err *
 /* ---- submit_wait.c: for the outcome of one task ---- */
 
 struct waiter;
-/* Subscribes to the task's result; call it before the task is published. type and id are borrowed.
- */
+/* Subscribes to the task's result; call it before the task is published. type and id are borrowed. */
 MUST_CHECK int waiter_open(struct cli *c, const char *type, const char *id, struct waiter **ret,
 						   struct err *e);
 /* Waits (timeout_ms negative: for ever), prints the outcome and returns the exit code. */

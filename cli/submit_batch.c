@@ -27,8 +27,7 @@
 #define IN_FLIGHT_BYTES ((size_t)32 << 20)
 #define READ_BYTES ((size_t)128 << 10)
 #define LINE_MAX_BYTES                                                        \
-	((size_t)4 << 20) /* a longer line cannot be a body within any sane limit \
-					   */
+	((size_t)4 << 20) /* a longer line cannot be a body within any sane limit */
 #define TICK_MS 250
 #define SETTLE_MS 2000
 #define WARN_LINES_MAX 50u

@@ -94,8 +94,7 @@ int codec_decode(const ProtobufCMessageDescriptor *d, const char *content_type, 
 				: codec_unpack(d, data, len, ret, e);
 }
 
-/* Bytes of the sequence at p (1 to 4), or 0: overlong, surrogate, cut short, NUL, beyond U+10FFFF.
- */
+/* Bytes of the sequence at p (1 to 4), or 0: overlong, surrogate, cut short, NUL, beyond U+10FFFF. */
 static size_t utf8_sequence(const unsigned char *p, size_t left)
 {
 	if (p[0] < 0x80)

@@ -273,8 +273,7 @@ static int read_headers(const json_t *j, Millrace__Header ***list, size_t *n, st
 	return 0;
 }
 
-/* The list hangs in the record, and counts, before its elements are read: so it is freed with it.
- */
+/* The list hangs in the record, and counts, before its elements are read: so it is freed with it. */
 static int read_list(const ProtobufCFieldDescriptor *f, const json_t *j, unsigned flags,
 					 unsigned depth, ProtobufCMessage *m, struct err *e)
 {

@@ -404,8 +404,7 @@ void pg_close(struct pg **pgp)
 	pg->state = PG_CLOSED;
 	pg_jobs_drop(pg);
 	uv_close((uv_handle_t *)pg->timer, on_handle_closed);
-	/* No other handle's close callback looks at pg, so this one may free it whichever runs first.
-	 */
+	/* No other handle's close callback looks at pg, so this one may free it whichever runs first. */
 	uv_close((uv_handle_t *)pg->deadline, on_pg_closed);
 }
 

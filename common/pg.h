@@ -70,8 +70,7 @@ int pg_backend_pid(const struct pg *pg);
  * is lost, and is of use on a direct connection only).
  */
 void pg_on_notify(struct pg *pg, void (*fn)(void *data), void *data);
-/* Drops the connection and opens a new one at once; what was under way fails with ERR_UNREACHABLE.
- */
+/* Drops the connection and opens a new one at once; what was under way fails with ERR_UNREACHABLE. */
 void pg_reconnect(struct pg *pg);
 
 /* ---- parameters ---- */
@@ -140,13 +139,16 @@ struct pg_rows {
 
 /*
  * e is NULL on success, and rows[i] belongs to statement i. Otherwise n is 0, nothing was changed
- *(but see ERR_UNREACHABLE above), and e is one of ERR_UNREACHABLE  connection lost, server going
- *down, read-only standby ERR_CONFLICT     serialization failure or deadlock: run it again
- *	ERR_INVALID      a value or row that the server refuses, and will again (classes 22 and 23,
- *limits) ERR_EXISTS       a unique key is there already ERR_NOT_FOUND    no such table, column,
- *function, schema ERR_DENIED, ERR_FULL (disk, memory, connections), ERR_TIMEOUT (ours or the
- *server's), ERR_FAILED Its text ends in "(SQLSTATE 22021)" where the server said it. Never runs
- *before pg_run returned.
+ * (but see ERR_UNREACHABLE above), and e is one of
+ *
+ *	ERR_UNREACHABLE  connection lost, server going down, read-only standby
+ *	ERR_CONFLICT     serialization failure or deadlock: run it again
+ *	ERR_INVALID      a value or row that the server refuses, and will again (classes 22 and 23, limits)
+ *	ERR_EXISTS       a unique key is there already
+ *	ERR_NOT_FOUND    no such table, column, function, schema
+ *	ERR_DENIED, ERR_FULL (disk, memory, connections), ERR_TIMEOUT (ours or the server's), ERR_FAILED
+ *
+ * Its text ends in "(SQLSTATE 22021)" where the server said it. Never runs before pg_run returned.
  */
 typedef void (*pg_on_done)(void *data, const struct pg_rows *rows, size_t n, const struct err *e);
 
@@ -181,8 +183,7 @@ size_t pg_nrows(struct pg_rows r);
 size_t pg_ncols(struct pg_rows r);
 uint64_t pg_affected(struct pg_rows r); /* rows that an INSERT, UPDATE or DELETE touched */
 bool pg_null(struct pg_rows r, size_t row, size_t col);
-/* The value as it came, NUL behind it; "" for NULL. Text, json and bytea are what they look like.
- */
+/* The value as it came, NUL behind it; "" for NULL. Text, json and bytea are what they look like. */
 const char *pg_get(struct pg_rows r, size_t row, size_t col, size_t *ret_len /* or NULL */);
 /* int2, int4, int8, oid, bool; 0 for NULL. Cast numeric in the statement. */
 int64_t pg_get_int(struct pg_rows r, size_t row, size_t col);

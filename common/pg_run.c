@@ -97,8 +97,7 @@ static int send_statement(PGconn *conn, const struct pg_statement *s)
 static bool send_job(struct pg *pg, struct pg_job *j, const struct pg_statement *s, struct err *why)
 {
 	bool ok = true;
-	char limit[96]; /* for this transaction alone: a pooler may give the session to others after it
-					 */
+	char limit[96]; /* for this transaction alone: a pooler may give the session to others after it */
 	snprintf(limit, sizeof(limit), "SELECT set_config('statement_timeout', '%lld', true)",
 			 (long long)MIN_OF(MAX_OF(j->timeout_ms, 1), INT32_MAX));
 	if (pg->pipeline == j->script) {

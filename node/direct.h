@@ -7,8 +7,7 @@
 #include "node/puller.h"
 #include "node/run.h"
 
-/* Of a type with a limit of its own, so many wait here for its turn beside what runs; more go back.
- */
+/* Of a type with a limit of its own, so many wait here for its turn beside what runs; more go back. */
 #define DIRECT_HELD_MAX 64u
 
 /* Adds them to what p asks. */

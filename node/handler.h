@@ -49,8 +49,7 @@ struct handler_task {
 enum handler_outcome {
 	RESULT_OK,
 	RESULT_FAILED,   /* an attempt was spent */
-	RESULT_RETURNED, /* it was not begun (nobody to do it): no attempt is spent, tried again later
-					  */
+	RESULT_RETURNED, /* it was not begun (nobody to do it): no attempt is spent, tried again later */
 };
 
 struct handler_result {

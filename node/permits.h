@@ -17,8 +17,7 @@
 
 struct permits;
 
-/* Of all, which is the puller's list; limits nothing yet. It stays there, also when its lane goes.
- */
+/* Of all, which is the puller's list; limits nothing yet. It stays there, also when its lane goes. */
 struct permits *permits_get(struct permits **all, struct node *n, const char *lane);
 /* Before the bus closes. */
 void permits_close_all(struct permits *all);

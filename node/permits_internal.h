@@ -42,6 +42,5 @@ void permits_settle(struct permits *pm);
 /* RELEASE_MS from now, in case it is needed again. */
 void permits_release_later(struct permits *pm);
 
-/* permits_wait.c: after each change. What starts may end at once, and leave its place to the next.
- */
+/* permits_wait.c: after each change. What starts may end at once, and leave its place to the next. */
 void permits_serve_waiting(struct permits *pm);

@@ -7,8 +7,7 @@
 
 #include "node/run.h"
 
-/* While a batch is on its way others gather, up to so many outcomes or bytes; then another leaves.
- */
+/* While a batch is on its way others gather, up to so many outcomes or bytes; then another leaves. */
 #define REPORT_GATHER_MAX 64
 #define REPORT_GATHER_BYTES (64 * 1024)
 #define REPORT_BATCHES_MAX 8

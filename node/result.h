@@ -3,6 +3,5 @@
 
 #include "node/run.h"
 
-/* On results.<type>.<id> and, where set, on Task-Reply-To; without acknowledgement. r is a success.
- */
+/* On results.<type>.<id> and, where set, on Task-Reply-To; without acknowledgement. r is a success. */
 void result_tell(const struct run *r);

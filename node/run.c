@@ -218,8 +218,7 @@ static void on_done(struct handler_run *h, struct handler_result *res)
 			free(TAKE(res->data));
 		take_stop(r);
 	}
-	/* From within start the end is taken up in begin, so that nothing is freed under the handler.
-	 */
+	/* From within start the end is taken up in begin, so that nothing is freed under the handler. */
 	if (r->starting)
 		r->finished = true;
 	else

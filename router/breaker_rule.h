@@ -6,8 +6,8 @@
  *	{"paused":true,"reason":"breaker: …","until":"…","concurrency":3,
  *	 "breaker":{"state":"open","fingerprint":"3fa94c1e02","trips":1,"at":"…","until":"…","concurrency":0}}
  *
- *	CLOSED ──N failures of one fingerprint, no success──▶ OPEN ──until──▶ HALF ──a success, or
- *quiet──▶ CLOSED ▲                                                  │ ▲             │
+ *	CLOSED ──N failures of one fingerprint, no success──▶ OPEN ──until──▶ HALF ──a success, or quiet──▶ CLOSED
+ *	   ▲                                                  │ ▲             │
  *	   └───────────── an operator resumes the lane ───────┘ └─ failure ───┘ (twice as long)
  */
 #pragma once

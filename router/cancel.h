@@ -4,8 +4,7 @@
 #include "router/transit.h"
 
 MUST_CHECK int cancel_watch(struct router *r, struct err *e);
-/* Where it is marked: ends it here as cancelled and returns true; it is not the caller's any more.
- */
+/* Where it is marked: ends it here as cancelled and returns true; it is not the caller's any more. */
 bool cancel_stop(struct transit *t);
 /* Ends it as cancelled, with a reason and a sentence: events.done, then the ack. */
 void cancel_end(struct transit *t, const char *reason, const char *fmt, ...) PRINTF_LIKE(3, 4);

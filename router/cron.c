@@ -159,8 +159,7 @@ size_t cron_last(const struct cron *c, const struct zone *z, int64_t anchor_s, i
 	size_t n = 0;
 	int64_t from_s = until_s;
 
-	/* Backwards in growing steps: a tick of each second, missed for a year, is not counted whole.
-	 */
+	/* Backwards in growing steps: a tick of each second, missed for a year, is not counted whole. */
 	for (int64_t back_s = 64; n <= max && from_s > after_s; back_s *= 2) {
 		from_s = until_s - after_s > back_s ? until_s - back_s : after_s;
 		n = window(c, z, anchor_s, from_s, until_s, ret, max);

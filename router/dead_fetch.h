@@ -14,8 +14,7 @@ typedef void (*dead_on_fetched)(void *data, struct bus_msg **m, const struct let
 typedef void (*dead_on_hint)(void *data, uint64_t seq);
 typedef void (*dead_on_removed)(void *data, const struct err *e);
 
-/* A question under way: memory of the asker's, which stays until it is answered or the bus closed.
- */
+/* A question under way: memory of the asker's, which stays until it is answered or the bus closed. */
 struct dead_call {
 	dead_on_fetched on_fetched;
 	dead_on_hint on_hint;

@@ -24,8 +24,7 @@
 
 #define PAGE 512
 #define IN_FLIGHT 64
-#define PUBLISH_MS 1500 /* what has no PubAck by then is told as failed; it may run all the same \
-						 */
+#define PUBLISH_MS 1500 /* what has no PubAck by then is told as failed; it may run all the same */
 #define ITEMS_MAX 1000
 #define ITEMS_DONE_MAX 900 /* of them for what went well: failures are the news */
 
@@ -185,8 +184,7 @@ static void on_whole(void *data, struct bus_msg **m, const struct letter_message
 		item_failed(i, why.text);
 }
 
-/* A letter whose replay was begun (its removal was cut, or the task was retried by hand) just goes.
- */
+/* A letter whose replay was begun (its removal was cut, or the task was retried by hand) just goes. */
 static void on_begun(void *data, bool begun)
 {
 	struct item *i = data;

@@ -194,8 +194,7 @@ void headers_msg_id(const struct submission *s, const char *suffix, char out[MSG
 {
 	size_t id_len = strlen(s->id), suffix_len = strlen(suffix);
 
-	/* An id of TASK_ID_MAX, two numbers of at most 10 digits; every suffix is a short word of ours.
-	 */
+	/* An id of TASK_ID_MAX, two numbers of at most 10 digits; every suffix is a short word of ours. */
 	memcpy(out, s->id, id_len);
 	char *p = out + id_len;
 	*p++ = '/';

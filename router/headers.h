@@ -7,8 +7,7 @@
 
 #include "router/submission.h"
 
-/* How often a task was put off without an attempt spent (lane full or paused, returned by a node).
- */
+/* How often a task was put off without an attempt spent (lane full or paused, returned by a node). */
 #define H_TASK_DEFERRALS "Task-Deferrals"
 /* Deliveries that it had, of nodes that were lost with it: added to those of the next. */
 #define H_TASK_DELIVERIES "Task-Deliveries"

@@ -17,6 +17,5 @@ void place_free(struct place **p);
 bool place_wanted(const struct transit *t);
 /* Takes the transit in hand; its lane is READY. */
 void place_task(struct transit *t);
-/* For direct.c: DIRECT does not take it, or its durable can't be made. Takes the transit in hand.
- */
+/* For direct.c: DIRECT does not take it, or its durable can't be made. Takes the transit in hand. */
 void place_refused(struct transit *t, const struct err *e);

@@ -87,8 +87,7 @@ void router_drain(struct router *r);
 /* After the loop has ended. */
 void router_release(struct router *r);
 
-/* Whether more may be taken in: the broker is there, and no stream that everything needs is full.
- */
+/* Whether more may be taken in: the broker is there, and no stream that everything needs is full. */
 bool router_may_take(const struct router *r);
 /* Something was settled or a stream has room again: whoever waited for room may ask. */
 void router_poke(struct router *r);

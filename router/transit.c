@@ -15,8 +15,7 @@
 #include "router/run.h"
 
 #define SWEEP_MS 500
-/* +WPI well within the consumers' ack_wait: 8 s on TASKS, EVENTS, lanes, DIRECT, BUCKET_ACK_WAIT_MS on DELAYED.
- */
+/* +WPI well within the consumers' ack_wait: 8 s on TASKS, EVENTS, lanes, DIRECT, BUCKET_ACK_WAIT_MS on DELAYED. */
 #define KEEP_MS 2000
 #define KEEP_DELAYED_MS (BUCKET_ACK_WAIT_MS / 3)
 /* What a transit costs beside its message's bytes, and a header beside its own: they lie apart, twice. */

@@ -8,13 +8,14 @@
  * whoever takes it from one has put it, or what became of it, into another
  * one before. So, of a row whose message was absent when we looked:
  *   - what became of it was in EVENTS by then. Once the store has committed everything up to
- *EVENTS' last sequence of that moment, the row says so;
+ *     EVENTS' last sequence of that moment, the row says so;
  *   - or it was handed to a router by events.act. Once the routers have acked all of that up to
- *then, its new place has been recorded: a second drain, and the row says so. A row that after both
- *is still what it was has been told about by nobody, and nobody holds anything that could tell. No
- *clock is part of this; the grace in between is for people's operations (a purge that cancels what
- *it has deleted), and for nodes of other makers that ack before they report. What could be told and
- *still not be stored makes a row `unresolved`: counted, never touched (audit_judge).
+ *     then, its new place has been recorded: a second drain, and the row says so.
+ * A row that after both is still what it was has been told about by nobody, and nobody holds
+ * anything that could tell. No clock is part of this; the grace in between is for people's
+ * operations (a purge that cancels what it has deleted), and for nodes of other makers that ack
+ * before they report. What could be told and still not be stored makes a row `unresolved`: counted,
+ * never touched (audit_judge).
  *
  * It goes well: nothing is found, and a pass is a few requests a lane. It
  * fails: whatever is away ends the pass without a verdict.
@@ -37,9 +38,7 @@
 #define KEEP_MS 2000
 #define DRAIN_POLL_MS 250
 #define QUERY_TIMEOUT_MS 30000
-#define PATIENCE_MS                                                               \
-	120000 /* beyond the grace: a store that lags so far behind has other sorrows \
-			*/
+#define PATIENCE_MS 120000 /* beyond the grace: a store that lags so far behind has other sorrows */
 #define LANES_TOLD 4000u
 
 enum step {
@@ -310,8 +309,7 @@ static void on_judged(void *data, const struct pg_rows *rows, size_t n, const st
 			continue;
 		}
 		told->report.repaired += a->repairing;
-		/* The rows come in the order of the ids asked for, or not: look around from the last one.
-		 */
+		/* The rows come in the order of the ids asked for, or not: look around from the last one. */
 		for (size_t tries = 0; tries < k->nsuspects; tries++, at = (at + 1) % k->nsuspects) {
 			if (str_eq(k->suspects[at].id, id)) {
 				a->lost[a->nlost++] = k->suspects[at].id;

@@ -1,8 +1,8 @@
 /*
  * The audit's search. It stands alone because it is all about being cheap:
  *
- *	rows' lanes --> per lane: STREAM.INFO (its holes, if few) --> rows outside of what is there -->
- *those in doubt, message by message --> and of all, those that are in DIRECT after all
+ *	rows' lanes --> per lane: STREAM.INFO (its holes, if few) --> rows outside of what is there
+ *	--> those in doubt, message by message --> and of all, those that are in DIRECT after all
  *
  * A lane of a million waiting rows costs two requests and a look at three
  * ranges of an index; only where a stream has more holes than one answer

@@ -248,8 +248,7 @@ static int64_t moment(const char *text)
 	return text != NULL && time_parse(text, &ns, NULL) == 0 ? ns : 0;
 }
 
-/* "<task>/<attempt>/<execution epoch>/act"; elsewhere the router's epoch is the best that is known.
- */
+/* "<task>/<attempt>/<execution epoch>/act"; elsewhere the router's epoch is the best that is known. */
 static uint64_t act_epoch(const struct batch_message *m)
 {
 	const char *id = header(m, H_MSG_ID);

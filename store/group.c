@@ -4,8 +4,7 @@
  * other's PubAck, so that memory and queues do not follow their number. One
  * group at a time, in turn.
  *
- *	IDLE ──▶ READING ──a page──▶ TELLING ──PubAck──▶ READING … ──empty──▶ (old enough?) CHECKING ──▶
- *IDLE
+ *	IDLE ──▶ READING ──a page──▶ TELLING ──PubAck──▶ READING … ──empty──▶ (old enough?) CHECKING ──▶ IDLE
  *
  * When nothing was left to end, the marker is old enough and the last of its
  * delayed tasks is past, the streams are looked at: does any message in TASKS,

@@ -2,8 +2,7 @@
  * The path of an event's last hop. It stands alone as the place where three
  * things that may each be away (broker, database, schema) are held together:
  *
- *	pull --messages--> filling --(writer idle, end of the turn)--> writing --committed--> stored,
- *ack
+ *	pull --messages--> filling --(writer idle, end of the turn)--> writing --committed--> stored, ack
  *
  * It goes well: whatever came in one turn of the loop is one batch; while it is
  * being committed the next one grows by itself, so a busy store writes large

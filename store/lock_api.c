@@ -2,8 +2,8 @@
  * Locks for whoever asks. It stands alone between the decisions (lock.h) and
  * the bucket:
  *
- *	acquire, renew, release:  the key's last word --> verdict --> put or delete, where that is still
- *the last word ^                                   | somebody was faster
+ *	acquire, renew, release:  the key's last word --> verdict --> put or delete, where that is still the last word
+ *	                              ^                                   | somebody was faster
  *	                              +-----------------------------------+ (a few times)
  *
  * The token is the revision of a holding's first put: revisions of a bucket

@@ -19,8 +19,7 @@
 #include "store/migrations.h"
 
 #define LOCK                                                                                      \
-	"SELECT pg_advisory_xact_lock(7824017, 1);\n" /* any number, as long as it is always this one \
-												   */
+	"SELECT pg_advisory_xact_lock(7824017, 1);\n" /* any number, as long as it is always this one */
 #define LOOK_TIMEOUT_MS 30000
 #define STEP_TIMEOUT_MS (10 * 60 * 1000)
 

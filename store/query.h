@@ -16,6 +16,5 @@ struct control;
 MUST_CHECK int query_open(struct bus *bus, struct pg *pg, struct control *control,
 						  const struct service_endpoint *more, size_t nmore, struct query **ret,
 						  struct err *e);
-/* Stops serving; open requests are answered 503. After pg_close and before bus_close. NULL is fine.
- */
+/* Stops serving; open requests are answered 503. After pg_close and before bus_close. NULL is fine. */
 void query_close(struct query **q);

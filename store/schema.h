@@ -9,8 +9,7 @@ struct schema {
 	struct record_types types;
 };
 
-/* e is NULL when the schema is new enough; ERR_NOT_FOUND, with what to do about it, when it is not.
- */
+/* e is NULL when the schema is new enough; ERR_NOT_FOUND, with what to do about it, when it is not. */
 typedef void (*schema_on_checked)(void *data, const struct schema *s, const struct err *e);
 
 /* A look under way. Its owner keeps it until on_checked ran or the pg is closed: nothing is left to

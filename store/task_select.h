@@ -35,8 +35,7 @@ void task_select_release(struct task_select *s);
 void task_from_row(struct pg_rows rows, size_t row, struct arena *a, Millrace__Task *ret);
 /* How many tasks such a page has found; those beyond its room are not among its rows. */
 size_t task_page_found(struct pg_rows rows);
-/* Adds the rows of "… FROM millrace.attempts", and the last execution where it is not among them.
- */
+/* Adds the rows of "… FROM millrace.attempts", and the last execution where it is not among them. */
 void task_add_history(struct pg_rows attempts, struct arena *a, Millrace__Task *task);
 extern const char task_history_sql[]; /* $1: the id */
 

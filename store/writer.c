@@ -193,8 +193,7 @@ static void finish(struct writer *w)
 	w->ev.on_written(w->ev.data);
 }
 
-/* What comes after the stack is empty, in turn: the notes of rows set aside, the states, the end.
- */
+/* What comes after the stack is empty, in turn: the notes of rows set aside, the states, the end. */
 static void next(struct writer *w)
 {
 	if (w->depth == 0 && w->rejected_noted < w->batch->nrejected) {
