@@ -339,6 +339,8 @@ void bus_close(struct bus **pb)
 	drain_queue(b);
 	calm = wait_for_calm(b);
 	drain_queue(b);
+	bus_guard_leave(&b->buffered_guard);
+	bus_guard_leave(&b->direct_guard);
 	natsOptions_Destroy(b->options);
 	bus_route_release(b);
 	timeouts_free(b->timeouts);

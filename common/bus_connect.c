@@ -18,16 +18,20 @@
 
 static void on_native_up(natsConnection *nc, void *closure)
 {
-	(void)nc;
-	bus_push_event(closure, ITEM_UP, NULL);
+	struct bus *b = closure;
+
+	bus_guard_up(&b->direct_guard, nc);
+	bus_push_event(b, ITEM_UP, NULL);
 }
 
 static void on_native_down(natsConnection *nc, void *closure)
 {
+	struct bus *b = closure;
 	const char *last = NULL;
 
+	bus_guard_down(&b->direct_guard, nc);
 	natsConnection_GetLastError(nc, &last);
-	bus_push_event(closure, ITEM_DOWN, last && *last ? last : "connection lost");
+	bus_push_event(b, ITEM_DOWN, last && *last ? last : "connection lost");
 }
 
 static void on_native_error(natsConnection *nc, natsSubscription *sub, natsStatus s, void *closure)
@@ -52,6 +56,16 @@ static void on_native_closed(natsConnection *nc, void *closure)
 	pthread_mutex_unlock(&b->lock);
 }
 
+static void on_buffered_up(natsConnection *nc, void *closure)
+{
+	bus_guard_up(&((struct bus *)closure)->buffered_guard, nc);
+}
+
+static void on_buffered_down(natsConnection *nc, void *closure)
+{
+	bus_guard_down(&((struct bus *)closure)->buffered_guard, nc);
+}
+
 static void on_buffered_closed(natsConnection *nc, void *closure)
 {
 	struct bus *b = closure;
@@ -73,7 +87,10 @@ static void connect_direct(struct bus *b)
 	pthread_mutex_lock(&b->lock);
 	b->live_connections++;
 	pthread_mutex_unlock(&b->lock);
+	bus_guard_connecting(&b->direct_guard);
 	s = natsConnection_Connect(&b->direct, b->options);
+	if (s == NATS_OK)
+		bus_guard_up(&b->direct_guard, b->direct);
 	if (s != NATS_OK && s != NATS_NOT_YET_CONNECTED) {
 		/* The library calls back only for connections that it made. */
 		pthread_mutex_lock(&b->lock);
@@ -107,14 +124,18 @@ bool bus_connect_buffered(struct bus *b)
 	bus_drop_connection(&b->buffered);
 	natsOptions_SetSendAsap(o, false);
 	natsOptions_SetRetryOnFailedConnect(o, false, NULL, NULL);
-	natsOptions_SetDisconnectedCB(o, NULL, NULL);
-	natsOptions_SetReconnectedCB(o, NULL, NULL);
+	natsOptions_SetDisconnectedCB(o, on_buffered_down, b);
+	natsOptions_SetReconnectedCB(o, on_buffered_up, b);
 	natsOptions_SetClosedCB(o, on_buffered_closed, b);
 	pthread_mutex_lock(&b->lock);
 	b->live_connections++;
 	pthread_mutex_unlock(&b->lock);
+	bus_guard_connecting(&b->buffered_guard);
 	s = natsConnection_Connect(&b->buffered, o);
-	if (s != NATS_OK) {
+	if (s == NATS_OK) {
+		bus_guard_up(&b->buffered_guard, b->buffered);
+	} else {
+		bus_guard_leave(&b->buffered_guard);
 		pthread_mutex_lock(&b->lock);
 		b->live_connections--;
 		pthread_mutex_unlock(&b->lock);
@@ -153,6 +174,7 @@ static void on_reopen(uv_timer_t *t)
 	DL_FOREACH (b->subs, sub)
 		bus_unsubscribe_native(sub);
 	bus_drop_connection(&b->buffered);
+	bus_guard_leave(&b->buffered_guard);
 	bus_drop_connection(&b->direct);
 	b->buffered_tried_mono_ms = 0;
 	bus_connect(b);

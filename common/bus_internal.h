@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "common/bus.h"
+#include "common/bus_guard.h"
 #include "common/bus_packet.h"
 
 /* Up to this rate, and bursts of so many, each message is a write of its own. */
@@ -101,6 +102,7 @@ struct bus {
 	natsOptions *options;      /* of the direct connection */
 	natsConnection *direct;    /* every publish is a write; carries all subscriptions */
 	natsConnection *buffered;  /* many publishes are one write; made when first worth it */
+	struct bus_guarded direct_guard, buffered_guard;
 	int64_t direct_tokens, direct_refilled_ns;
 	int64_t buffered_tried_mono_ms; /* 0: not yet */
 	bool up, ever_up, closing;

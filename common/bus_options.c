@@ -107,6 +107,8 @@ static natsStatus set_servers(natsOptions *o, char *urls)
 
 	for (char *u = strtok_r(urls, ", ", &save); u && n < SERVERS_MAX; u = strtok_r(NULL, ", ", &save))
 		servers[n++] = u;
+	for (int i = 0; i < n; i++)
+		bus_guard_learn(servers[i]);
 	return n ? natsOptions_SetServers(o, servers, n) : NATS_INVALID_ARG;
 }
 

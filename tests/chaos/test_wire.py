@@ -10,7 +10,7 @@ import pytest
 from lib.wait import until
 
 from kit.keeper import program
-from kit.proxy import Proxy, loses
+from lib.proxy import Proxy, loses
 from kit.trial import Trial
 
 ARENA = {"nodes": 0, "bridge": False}

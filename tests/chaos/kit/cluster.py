@@ -10,7 +10,7 @@ from lib.natsraw import Client
 from lib.system import BIN, ROOT, clean_env
 from lib.wait import until
 
-from .proxy import Proxy
+from lib.proxy import Proxy
 
 CONF = """
 include ./server.conf
