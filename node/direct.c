@@ -6,7 +6,7 @@
  * Well: the router makes a durable with the first task for this node and says
  * so on wake.direct.<node>; its three classes are asked as those of one more
  * lane, and a message is run as if its lane had brought it. Badly: no durable
- * is there (asked for ever more rarely, and at once when woken); the node has
+ * is there (looked for every five seconds, and at once when woken); the node has
  * no handler for the type, is excluded by the task, or the lane is paused:
  * handed back. A type that runs as many as it may keeps some here until
  * one ends; more go back too.
@@ -29,6 +29,60 @@ void direct_open(struct puller *p)
 	p->node->direct = puller_add_direct(p, &e) == 0;
 	if (!p->node->direct)
 		log_error("this node takes no tasks that are given to it", LOG_S("error", e.text));
+}
+
+/* ---- durables ---- */
+
+static void on_looked(void *data, const json_t *reply, int server_code, const struct err *e)
+{
+	struct puller_consumer *c = data;
+	bool woken = c->woken;
+
+	(void)reply;
+	(void)server_code;
+	c->looking = c->woken = false;
+	if (e) {
+		if (woken) /* it may have been made since */
+			direct_look(c);
+		return; /* else the sweep looks again */
+	}
+	c->absent = false;
+	c->not_before_ms = 0;
+	puller_hint(c);
+	puller_wanted(c->lane->puller);
+}
+
+void direct_look(struct puller_consumer *c)
+{
+	struct bus *bus = c->lane->puller->node->bus;
+	CLEANUP(free_ptr) char *verb = xasprintf("CONSUMER.INFO.DIRECT.%s", c->name);
+	struct err e;
+
+	c->not_before_ms = (int64_t)uv_now(bus_loop(bus)) + PULL_GONE_RETRY_MS;
+	if (!c->looking)
+		c->looking = js_api(bus, verb, NULL, on_looked, c, &e) == 0;
+}
+
+void direct_look_all(struct served_lane *direct)
+{
+	for (unsigned k = 0; k < CLASS_COUNT; k++) {
+		direct->consumers[k].absent = true;
+		direct_look(&direct->consumers[k]);
+	}
+}
+
+void direct_woken(struct served_lane *direct)
+{
+	for (unsigned k = 0; k < CLASS_COUNT; k++) {
+		struct puller_consumer *c = &direct->consumers[k];
+		c->not_before_ms = c->backoff_ms = 0;
+		if (!c->absent) {
+			puller_hint(c);
+			continue;
+		}
+		c->woken = c->looking;
+		direct_look(c);
+	}
 }
 
 /* ---- lanes ---- */

@@ -12,6 +12,16 @@
 
 /* Adds them to what p asks. */
 void direct_open(struct puller *p);
+/*
+ * Whether a class's durable is there, which the router makes with the first task for this node: asked
+ * for by name, as a pull from one that is not is answered by silence up to nats-server 2.9, for as long
+ * as it holds a slot's credit.
+ */
+struct puller_consumer;
+void direct_look(struct puller_consumer *c);
+void direct_look_all(struct served_lane *direct);
+/* The router put something there. */
+void direct_woken(struct served_lane *direct);
 /* The lane of a message that came by them, as its headers tell; never NULL, borrowed. Its handler
  * is NULL where this node does not serve it. */
 struct served_lane *direct_lane(struct puller *p, const struct bus_msg *m);

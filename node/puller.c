@@ -33,7 +33,8 @@ static bool closed_now(const struct puller_consumer *c, int64_t now_ms)
 {
 	const struct served_lane *l = c->lane;
 
-	return l->paused || l->removed || l->gone_until_ms > now_ms || c->not_before_ms > now_ms;
+	return l->paused || l->removed || l->gone_until_ms > now_ms || c->absent ||
+		   c->not_before_ms > now_ms;
 }
 
 /* ---- asking ---- */
@@ -250,11 +251,6 @@ static void on_gone(struct puller_consumer *c, int64_t now_ms)
 {
 	struct served_lane *l = c->lane;
 
-	/* Each durable of this node's own queue comes and goes for itself. */
-	if (l->direct) {
-		c->not_before_ms = c->woken ? 0 : now_ms + PULL_GONE_RETRY_MS;
-		return;
-	}
 	if (l->gone_until_ms <= now_ms && !l->removed)
 		log_info("lane is gone", LOG_S("lane", l->lane.name));
 	l->gone_until_ms = now_ms + PULL_GONE_RETRY_MS;
@@ -271,6 +267,14 @@ void puller_on_end(void *data, enum js_pull_end why)
 
 	p->turn += c->got && !parked;
 	puller_book_end(p, c);
+	if (l->direct && (why == JS_PULL_LOST || why == JS_PULL_GONE)) {
+		c->absent = true;
+		s->hinted = c->woken = false;
+		s->pending = 0;
+		direct_look(c);
+		node_settled(p->node);
+		return;
+	}
 	switch (why) {
 	case JS_PULL_FILLED:
 		c->backoff_ms = 0;
@@ -285,7 +289,7 @@ void puller_on_end(void *data, enum js_pull_end why)
 		break;
 	case JS_PULL_GONE:
 		on_gone(c, now_ms);
-		s->hinted = l->direct && c->woken;
+		s->hinted = false;
 		break;
 	}
 	c->woken = false;
@@ -348,11 +352,9 @@ void puller_on_wake(void *data, struct bus_msg **m)
 	struct served_lane *l = data;
 
 	(void)m;
-	for (unsigned k = 0; l->direct && k < CLASS_COUNT; k++) {
-		l->consumers[k].not_before_ms = l->consumers[k].backoff_ms = 0;
-		puller_hint(&l->consumers[k]);
-	}
-	if (!l->direct)
+	if (l->direct)
+		direct_woken(l);
+	else
 		puller_seek(l);
 	puller_wanted(l->puller);
 }
@@ -370,6 +372,8 @@ static void on_sweep(struct timeout *t)
 	for (size_t k = 0; k < n && asked < PULL_SWEEP_MAX; k++) {
 		size_t i = p->sweep_at++ % n;
 		struct puller_consumer *c = &p->lanes[i / CLASS_COUNT]->consumers[i % CLASS_COUNT];
+		if (c->absent && c->not_before_ms <= now_ms)
+			direct_look(c);
 		if (p->sources[i].credits || closed_now(c, now_ms))
 			continue;
 		if (!metered(c->lane))
@@ -393,7 +397,10 @@ static void on_up(struct bus_hook *h)
 			struct puller_consumer *c = &p->lanes[i]->consumers[k];
 			c->not_before_ms = c->backoff_ms = 0;
 		}
-		puller_seek(p->lanes[i]);
+		if (p->lanes[i]->direct)
+			direct_look_all(p->lanes[i]);
+		else
+			puller_seek(p->lanes[i]);
 	}
 	puller_wanted(p);
 }

@@ -11,6 +11,9 @@ struct puller_consumer {
 	size_t max_bytes; /* of the outstanding request */
 	bool woken;       /* while it was being asked: ask once more */
 	bool got;         /* the outstanding request delivered something */
+	bool absent;      /* of DIRECT: it is not known to be there, and not asked (direct_look) */
+	bool looking;
+	char name[TOKEN_MAX + 16];
 	int64_t asked_ms;
 	int64_t backoff_ms;
 	int64_t not_before_ms;

@@ -82,7 +82,7 @@ static void name_consumer(const struct puller *p, const struct served_lane *l,
 
 static int open_consumers(struct puller *p, struct served_lane *l, struct err *e)
 {
-	char stream[LANE_MAX + 8] = "DIRECT", wake[LANE_MAX + 16], consumer[TOKEN_MAX + 16];
+	char stream[LANE_MAX + 8] = "DIRECT", wake[LANE_MAX + 16];
 
 	if (!l->direct)
 		snprintf(stream, sizeof(stream), "LANE_%s", l->lane.name);
@@ -91,9 +91,9 @@ static int open_consumers(struct puller *p, struct served_lane *l, struct err *e
 	for (unsigned k = 0; k < CLASS_COUNT; k++) {
 		struct puller_consumer *c = &l->consumers[k];
 		const struct js_pull_events ev = {puller_on_msg, puller_on_end, c};
-		*c = (struct puller_consumer){.lane = l, .class = k};
-		name_consumer(p, l, k, consumer);
-		if (js_pull_open(p->node->bus, stream, consumer, &ev, &c->pull, e))
+		*c = (struct puller_consumer){.lane = l, .class = k, .absent = l->direct};
+		name_consumer(p, l, k, c->name);
+		if (js_pull_open(p->node->bus, stream, c->name, &ev, &c->pull, e))
 			return e->code;
 	}
 	return bus_subscribe(p->node->bus, wake, NULL, puller_on_wake, l, &l->wake, e);
@@ -185,7 +185,7 @@ int puller_add_direct(struct puller *p, struct err *e)
 		puller_remove_ended(p, l);
 		return e->code;
 	}
-	puller_wanted(p);
+	direct_look_all(l);
 	return 0;
 }
 

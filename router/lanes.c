@@ -69,6 +69,7 @@ static struct lane_entry *add(struct lanes *ls, const struct lane *lane)
 	l->lanes = ls;
 	l->router = ls->router;
 	timeout_init(&l->until, ls->router->timeouts);
+	timeout_init(&l->lowering, ls->router->timeouts);
 	l->balance = balance_rules_of(ls->router->balance_rules, lane);
 	HASH_ADD_STR(ls->all, lane.name, l);
 	metric_set(ls->router->stats.lanes, (double)HASH_COUNT(ls->all));
@@ -83,6 +84,7 @@ static void maybe_forget(struct lane_entry *l)
 	if (l->refs > 0 || l->state != LANE_ABSENT || !lane_setting_empty(&l->set) || l->purge)
 		return;
 	timeout_stop(&l->until);
+	timeout_stop(&l->lowering);
 	HASH_DEL(ls->all, l);
 	metric_set(ls->router->stats.lanes, (double)HASH_COUNT(ls->all));
 	lane_nodes_free(&l->nodes);
@@ -431,8 +433,10 @@ void lanes_stop(struct lanes *ls)
 		return;
 	kv_watch_stop(&ls->lanes_watch);
 	kv_watch_stop(&ls->settings_watch);
-	HASH_ITER (hh, ls->all, l, tmp)
+	HASH_ITER (hh, ls->all, l, tmp) {
+		timeout_stop(&l->lowering);
 		purge_free(&l->purge);
+	}
 }
 
 void lanes_free(struct lanes **pls)

@@ -29,6 +29,7 @@ struct lane_entry {
 	struct lane_setting set; /* what operators set */
 	struct timeout until;    /* the end of its pause */
 	uint64_t depth;          /* messages that it is made to hold; lane_limit.h */
+	struct timeout lowering; /* it may not hold fewer yet */
 	struct purge *purge;     /* under way here */
 	struct transit *waiting; /* for the lane to be READY */
 	size_t nwaiting, waiting_bytes;

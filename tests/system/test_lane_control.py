@@ -123,7 +123,10 @@ def test_a_full_paused_lane_puts_off_the_rest(system):
     until(lambda: states(system, "full-") == {"queued": 5, "scheduled": 3}, 10, "three in DELAYED")
     # Less than wait there drops nothing.
     api(system, "limit", name="flaky", limit=2)
-    until(lambda: system.nats.api("STREAM.INFO.LANE_flaky")["config"]["max_msgs"] == 2, 5, "the stream's limit")
+    if system.nats.version >= (2, 11):
+        until(lambda: system.nats.api("STREAM.INFO.LANE_flaky")["config"]["max_msgs"] == 2, 5, "the stream's limit")
+    else:  # it would drop the oldest
+        until(lambda: "this broker would drop them" in system.log("router"), 5, "the router waits")
     assert waiting(system, "flaky") == 5
     api(system, "resume", name="flaky")
     api(system, "limit", name="flaky", clear=["limit"])

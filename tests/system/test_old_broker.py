@@ -2,6 +2,7 @@
 import os
 import re
 import subprocess
+import time
 
 import pytest
 
@@ -48,3 +49,33 @@ def test_killed_node_and_broker_restart(own_system, old_broker):
     journal.publish(("sleep", f"oldkill-later-{n}", "10ms") for n in range(20))
     journal.check("oldkill-", timeout=90)
     until(lambda: system.drained("EVENTS"), 20, "events taken")
+
+
+def test_a_node_of_one_slot(own_system, old_broker):
+    """A pull from a durable that is not there, as this node's own on DIRECT is at first, is answered by silence, and held the slot."""
+    system = own_system(env=old_broker, nodes=0, bridge=False)
+    node = system.start_node("solo", "--slots", "1")
+    for n in range(5):
+        begun = time.monotonic()
+        system.finished(system.submit("echo", str(n)), "completed")
+        assert time.monotonic() - begun < 2
+    directed = system.submit("echo", "mine", task_node="solo")
+    assert system.finished(directed, "completed")["node"] == "solo"
+    node.terminate()
+    assert node.wait(20) == 0
+
+
+def test_a_lower_limit_drops_nothing(own_system, old_broker):
+    """Before 2.10.6 the server drops the oldest of a stream that holds more than its new limit."""
+    system = own_system(env=old_broker, nodes=1, bridge=False)
+    system.finished(system.submit("echo", "warm"), "completed")
+    system.cli("lane", "pause", "echo")
+    ids = [system.submit("echo", str(n)) for n in range(8)]
+    until(lambda: system.nats.stream_state("LANE_echo")["messages"] == 8, 10, "all wait")
+    system.cli("lane", "limit", "echo", "--depth", "4")
+    until(lambda: "this broker would drop them" in system.log("router"), 10, "the router waits")
+    assert system.nats.stream_state("LANE_echo")["messages"] == 8
+    system.cli("lane", "resume", "echo")
+    for task in ids:
+        system.finished(task, "completed")
+    until(lambda: system.nats.api("STREAM.INFO.LANE_echo")["config"]["max_msgs"] == 4, 15, "the limit")

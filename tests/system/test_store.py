@@ -313,6 +313,8 @@ def test_a_long_history_does_not_break_an_answer(system):
 def test_an_event_as_large_as_the_operator_allows_is_taken(own_system):
     """Over 4 MiB it was never pulled: the broker refused the request for it, which was asked again at once, for ever."""
     system = own_system(nodes=0)
+    if system.nats.version < (2, 10):
+        pytest.skip("nats-server 2.9 does not take max_payload from a SIGHUP")
     conf = system.dir / "nats/server.conf"
     conf.write_text(re.sub(r"(?m)^max_payload: \d+", "max_payload: 8388608", conf.read_text()))
     os.kill(system.pid("broker"), signal.SIGHUP)

@@ -222,6 +222,11 @@ class Client:
     def stream_state(self, stream):
         return self.api(f"STREAM.INFO.{stream}")["state"]
 
+    @property
+    def version(self):
+        """Of the server: (2, 9, 10)."""
+        return tuple(int(n) for n in self.info["version"].split("-")[0].split(".")[:3])
+
     def close(self):
         self.closed = True
         try:
