@@ -73,7 +73,7 @@ def parse_headers(raw):
 
 
 class Client:
-    def __init__(self, url, timeout=10.0):
+    def __init__(self, url, timeout=10.0, inbox="_INBOX"):
         where = urlparse(url)
         self.socket = socket.create_connection((where.hostname, where.port), timeout)
         self.socket.settimeout(None)
@@ -85,11 +85,13 @@ class Client:
         self.closed = False
         self.reader = self.socket.makefile("rb")
         self.info = json.loads(self.reader.readline()[len("INFO "):])
-        self.send(b'CONNECT {"verbose":false,"headers":true,"no_responders":true,"lang":"python-raw",'
-                  b'"version":"1","protocol":1}\r\nPING\r\n')
+        options = {"verbose": False, "headers": True, "no_responders": True, "lang": "python-raw", "version": "1", "protocol": 1}
+        if where.username:
+            options |= {"user": where.username, "pass": where.password}
+        self.send(f"CONNECT {json.dumps(options)}\r\nPING\r\n".encode())
         threading.Thread(target=self._read, daemon=True).start()
         self.pongs.get(timeout=timeout)
-        self.prefix = f"_INBOX.{os.getpid()}.{id(self)}.{time.time_ns()}"
+        self.prefix = f"{inbox}.{os.getpid()}.{id(self)}.{time.time_ns()}"
         self.tokens = itertools.count(1)
         self.waiting = {}
         self.inbox = self.subscribe(self.prefix + ".*")

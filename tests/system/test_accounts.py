@@ -1,0 +1,182 @@
+"""Each component with a user of its own and no subject more than broker-config/accounts gives it: everything works, nothing is refused."""
+import os
+import re
+import shutil
+import signal
+import subprocess
+
+import pytest
+
+from lib.natsraw import Client
+from lib.system import BIN, ROOT
+from lib.wait import until
+
+SYSTEM = {"nodes": 0, "bridge": False}
+USERS = ("setup", "router", "store", "node", "worker", "publisher", "operator", "sys")
+HANDLERS = """handlers:
+  - type: echo
+  - type: sleep
+  - type: stats
+  - type: big
+    kind: exec
+    command: [head, -c, "3000000", /dev/zero]
+    limits: {output: 8MiB}
+"""
+
+
+def free_port():
+    import socket
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Guarded:
+    """A broker with accounts, and one of each component at it, on the database of a system that has no other use."""
+
+    def __init__(self, system):
+        self.system, self.port = system, free_port()
+        self.dir = system.dir / "guarded"
+        (self.dir / "accounts").mkdir(parents=True)
+        conf = (ROOT / "broker-config/server.conf").read_text()
+        conf = re.sub(r"(?m)^port: \d+", f"port: {self.port}", conf)
+        conf = re.sub(r"(?m)^http: .*", "", conf)
+        (self.dir / "server.conf").write_text(conf + "\ninclude ./accounts/millrace.conf\n")
+        shutil.copy(ROOT / "broker-config/accounts/millrace.conf", self.dir / "accounts")
+        self.url = f"nats://127.0.0.1:{self.port}"
+        server = next(p for p in (os.environ.get("MILLRACE_DEV_NATS_SERVER"), str(ROOT / ".run/bin/nats-server"), shutil.which("nats-server"), "/usr/sbin/nats-server")
+                                if p and os.access(p, os.X_OK))
+        passwords = {f"MILLRACE_{u.upper()}_PASSWORD": f"secret-of-{u}" for u in USERS}
+        self.broker = self.start([server, "-c", self.dir / "server.conf", "-sd", self.dir / "data"], passwords)
+        self.nats = until(lambda: self.client("operator", inbox="_INBOX"), 20, "the broker")
+        done = subprocess.run([BIN / "millrace", "setup"], capture_output=True, text=True, env={**system.env, **self.user("setup")},
+                              timeout=120)
+        assert done.returncode == 0, done.stdout + done.stderr
+        (self.dir / "handlers.yaml").write_text(HANDLERS)
+        self.logs = {}
+        self.component("router")
+        self.component("store")
+        for name in ("n1", "n2"):
+            self.component("node", name, "--handlers", self.dir / "handlers.yaml", "--bridge", as_name=name)
+        for name in ("n1", "n2"):
+            until(lambda: self.nats.stream_message("KV_nodes", last_on=f"$KV.nodes.{name}"), 30, f"node {name}")
+
+    def user(self, name):
+        return {"NATS_URL": self.url, "NATS_USER": name, "NATS_PASSWORD": f"secret-of-{name}",
+                "MILLRACE_NATS_INBOX_PREFIX": f"_INBOX_{name}"}
+
+    def client(self, name, inbox=None):
+        return Client(f"nats://{name}:secret-of-{name}@127.0.0.1:{self.port}", inbox=inbox or f"_INBOX_{name}")
+
+    def start(self, argv, env=None):
+        return self.system.run(argv, env=env or {})
+
+    def component(self, program, *words, as_name=None):
+        self.logs[as_name or program] = self.system.dir / "log" / f"test-{len(self.system.children)}.log"
+        return self.start([BIN / f"millrace-{program}", *words], self.user(program))
+
+    def cli(self, *words, check=True, input=None):
+        return self.system.cli(*words, env={k: v for k, v in self.user("operator").items() if "PREFIX" not in k}, check=check, timeout=60,
+                               input=input)
+
+    def refusals(self):
+        return [line for log in self.logs.values() for line in log.read_text().splitlines()
+                if re.search(r"[Pp]ermission|refuse|denied", line)]
+
+
+@pytest.fixture(scope="module")
+def guarded(system):
+    system.hold("store")  # the database is the guarded one's
+    g = Guarded(system)
+    system._nats = g.nats  # and whom the system asks is the guarded one's store
+    yield g
+    for child in reversed(system.children):
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+            child.wait(40)
+    assert not g.refusals(), "\n".join(g.refusals())
+
+
+def done(system, task, state="completed"):
+    return system.finished(task, state, timeout=30)
+
+
+def test_the_path_and_the_callers(system, guarded):
+    assert guarded.cli("submit", "echo", "--data", "hello", "--wait").out == "hello"
+    publisher = guarded.client("publisher")
+    assert publisher.request("run.echo", "quick").data == b"quick"
+    publisher.publish("tasks.echo", "plain", {"Task-Id": "plain-1"})
+    assert done(system, "plain-1")["result"] == "plain"
+    publisher.close()
+    for kind, headers in (("high", ["-H", "Task-Priority:high"]), ("later", ["-H", "Task-Delay:1s"]), ("keyed", ["-H", "Task-Unique-Key:k"]),
+                          ("mine", ["-H", "Task-Node:n2"]), ("round", ["-H", "Task-Balance:round-robin"])):
+        guarded.cli("submit", "echo", "--data", kind, "--id", kind, *headers)
+        row = done(system, kind)
+        assert kind != "mine" or row["node"] == "n2"
+
+
+def test_a_plain_subscriber_is_asked_by_a_bridge(system, guarded):
+    worker = guarded.client("worker")
+    asked = worker.subscribe("handle.shout", "nodes")
+    worker.flush()
+    guarded.cli("submit", "shout", "--data", "x", "--id", "shouted")
+    request = asked.next(20)
+    worker.publish(request.reply, request.data.upper())
+    assert done(system, "shouted")["result"] == "X"
+    worker.close()
+
+
+def test_failures_and_what_follows(system, guarded):
+    guarded.cli("submit", "stats", "--data", "no numbers", "--id", "bad")
+    done(system, "bad", "dead")
+    assert "bad" in guarded.cli("dead", "list").out
+    guarded.cli("dead", "replay", "bad", "--yes")
+    done(system, "bad.r1", "dead")
+    guarded.cli("dead", "discard", "--all", "--yes")
+    guarded.cli("task", "retry", "bad")
+    guarded.cli("submit", "sleep", "--data", "60s", "--id", "slow", "-H", "Task-Timeout:90s")
+    until(lambda: (system.task("slow") or {}).get("state") == "running", 20, "it runs")
+    guarded.cli("task", "reassign", "slow")
+    until(lambda: len(system.sql("select 1 as x from millrace.attempts where task_id = 'slow'")) >= 1, 20, "it moved")
+    guarded.cli("task", "cancel", "slow")
+    done(system, "slow", "cancelled")
+
+
+def test_lanes_and_nodes(system, guarded):
+    guarded.cli("lane", "pause", "echo")
+    for n in range(3):
+        guarded.cli("submit", "echo", "--data", "x", "--id", f"wait-{n}")
+    until(lambda: guarded.nats.stream_state("LANE_echo")["messages"] == 3, 10, "they wait")
+    guarded.cli("lane", "purge", "echo", "--yes")
+    done(system, "wait-0", "cancelled")
+    guarded.cli("lane", "limit", "echo", "--rate", "50", "--concurrency", "2", "--per-key", "1", "--depth", "1000")
+    guarded.cli("lane", "resume", "echo")
+    for n in range(6):
+        guarded.cli("submit", "echo", "--data", "x", "--id", f"limited-{n}", "-H", "Task-Project:p")
+    for n in range(6):
+        done(system, f"limited-{n}")
+    guarded.cli("lane", "limit", "echo", "--rate", "none", "--concurrency", "none", "--per-key", "none", "--depth", "none")
+    guarded.cli("node", "drain", "n1")
+    guarded.cli("node", "undrain", "n1")
+    assert "n1" in guarded.cli("node", "list").out
+
+
+def test_schedules_state_locks_outbox_and_objects(system, guarded):
+    guarded.cli("schedule", "add", "often", "--cron", "@every 1s", "echo", "-d", "tick")
+    until(lambda: system.sql("select count(*) as n from millrace.tasks where id like '%often%' and state = 4")[0]["n"] >= 2, 20, "ticks")
+    guarded.cli("schedule", "run", "often")
+    guarded.cli("schedule", "remove", "often")
+    guarded.cli("state", "set", "colour", "blue")
+    assert guarded.cli("state", "get", "colour").out.strip() == "blue"
+    guarded.cli("state", "lock", "door", "--ttl", "10s", "--owner", "me", check=False)
+    guarded.cli("state", "locks")
+    system.psql("insert into millrace.outbox (id, type, body) values ('boxed', 'echo', 'x')")
+    done(system, "boxed")
+    big = guarded.dir / "big"
+    big.write_bytes(os.urandom(3 << 20))
+    guarded.cli("submit", "echo", "--file", big, "--id", "large")
+    done(system, "large")
+    guarded.cli("submit", "big", "--id", "made")
+    assert done(system, "made")["result_bytes"] == 3000000
+    guarded.cli("audit", check=False)
+    assert guarded.cli("doctor", check=False).out
