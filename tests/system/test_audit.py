@@ -197,6 +197,7 @@ def test_nothing_that_lives_is_ever_ended(own_system):
     system.run([BIN / "millrace-store"], env={"MILLRACE_AUDIT_INTERVAL": "100ms", "MILLRACE_AUDIT_GRACE": "0s"})
     journal, stop = Journal(system), threading.Event()
     count = [0]
+    end, latest = time.monotonic() + 25, time.monotonic() + 120
 
     def load():
         while not stop.is_set():
@@ -212,12 +213,11 @@ def test_nothing_that_lives_is_ever_ended(own_system):
                                             for t, i, _ in batch[:10] if t in ("echo", "sleep"))
             except (ConnectionError, TimeoutError):
                 pass  # the broker is away: these were not promised
-            time.sleep(0.05)
+            time.sleep(0.05 if time.monotonic() < end else 1)  # then no more than is done: what waits must end, too
 
     thread = threading.Thread(target=load)
     thread.start()
     system.allow(r"database system|terminating|no connection|broken off|not answer")
-    end, latest = time.monotonic() + 25, time.monotonic() + 120
     # Until enough passes have come to an end in the midst of it, for each had its chance to be wrong.
     while time.monotonic() < end or (system.sql("select pass from millrace.audit")[0]["pass"] < 5
                                      and time.monotonic() < latest):
