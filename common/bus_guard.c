@@ -29,6 +29,7 @@
 #define PORTS_MAX 64
 #define FDS_MAX 4096
 #define NATS_PORT 4222
+#define NO_PORT (-1)
 
 static struct {
 	pthread_mutex_t lock;
@@ -207,8 +208,9 @@ void bus_guard_up(struct bus_guarded *g, natsConnection *nc)
 	char *ip = NULL, **servers = NULL;
 	int port = 0, n = 0;
 
+	/* What is up without telling its port is taken for up: better unguarded than ended for nothing. */
 	if (natsConnection_GetLocalIPAndPort(nc, &ip, &port) != NATS_OK)
-		return; /* it is down again already */
+		port = NO_PORT;
 	free(ip);
 	pthread_mutex_lock(&guard.lock);
 	set(g, nc, port);
