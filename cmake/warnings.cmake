@@ -16,6 +16,10 @@ target_compile_options(millrace_flags INTERFACE
 	-fno-common -fstack-protector-strong -fPIE -fno-strict-aliasing
 	$<$<BOOL:${MILLRACE_WERROR}>:-Werror>)
 target_link_options(millrace_flags INTERFACE -pie -Wl,-z,relro,-z,now,-z,noexecstack)
+option(MILLRACE_FUZZ "tests/fuzz, with clang's libFuzzer" OFF)
+if(MILLRACE_FUZZ)
+	target_compile_options(millrace_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(MILLRACE_SANITIZE)
 	target_compile_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE} -fno-omit-frame-pointer)
 	target_link_options(millrace_flags INTERFACE -fsanitize=${MILLRACE_SANITIZE})

@@ -3,6 +3,7 @@
 #
 #   tests/run.sh [unit|lint|system|chaos|fuzz|ui]...      default: all that there are
 #   tests/run.sh chaos --minutes N [--seed S]             random faults for so long (tests/chaos/README.md)
+#   tests/run.sh fuzz --minutes N                         random input for so long
 #
 # Built and run under the address and undefined-behaviour sanitizers, warnings as
 # errors, in build/dev. The last line is `N passed, M failed` (`, K skipped`); the exit
@@ -42,7 +43,7 @@ while [ $# -gt 0 ]; do
 		shift
 		;;
 	-h | --help)
-		sed -n '2,13s/^# \{0,1\}//p' "$0"
+		sed -n '2,14s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	*)
@@ -52,9 +53,9 @@ while [ $# -gt 0 ]; do
 	esac
 done
 case $parts,$chaos_words in
-*chaos*,* | *,) ;;
+*chaos*,* | *fuzz*,* | *,) ;;
 *)
-	echo "tests/run.sh:$chaos_words is for chaos: tests/run.sh chaos$chaos_words" >&2
+	echo "tests/run.sh:$chaos_words is for chaos or fuzz: tests/run.sh chaos$chaos_words" >&2
 	exit 2
 	;;
 esac
@@ -154,7 +155,7 @@ other() { # a part with a run.sh of its own, whose last line is like ours
 	say "$1"
 	out=build/$1.$$.log
 	words=
-	[ "$1" = chaos ] && words=$chaos_words
+	case $1 in chaos | fuzz) words=$chaos_words ;; esac
 	"tests/$1/run.sh" $words 2>&1 | tee "$out"
 	count $(sed -n 's/^\([0-9]*\) passed, \([0-9]*\) failed\(, \([0-9]*\) skipped\)\{0,1\}$/\1 \2 \4/p' "$out" |
 		tail -n 1 | awk '{print $1, $2, $3 + 0} END {if (NR == 0) print 0, 1, 0}')

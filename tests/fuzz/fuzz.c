@@ -1,0 +1,306 @@
+/*
+ * Every reader of bytes that others choose, for libFuzzer. One program: FUZZ_TARGET names which (tests/fuzz/run.sh
+ * goes through all of them). What is looked for is a crash, a sanitizer's report, a leak, a hang; and that what
+ * was written by us is read again as the same.
+ *
+ * Where a message is read, the input is its subject, its headers and its body, each header on a line of its own:
+ *
+ *	tasks.echo\nTask-Timeout: 5s\n\nbody
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/codec.h"
+#include "common/err.h"
+#include "common/jetstream.h"
+#include "common/js_puback.h"
+#include "common/lane_setting.h"
+#include "common/marker.h"
+#include "common/object.h"
+#include "common/placement.h"
+#include "common/retry_id.h"
+#include "common/token.h"
+#include "node/handlers/frame.h"
+#include "node/handlers/http_url.h"
+#include "node/handlers/numbers.h"
+#include "node/handlers/retry_after.h"
+#include "node/permit_book.h"
+#include "proto/event.pb-c.h"
+#include "proto/task.pb-c.h"
+#include "router/cron.h"
+#include "router/decode.h"
+#include "router/fingerprint.h"
+#include "router/json_slice.h"
+#include "store/batch.h"
+
+#define HEADERS_MAX 64
+
+/* What a header or a file cannot hold is not given to who reads it. */
+static char *text_of(const uint8_t *data, size_t len)
+{
+	char *text = xmalloc(len + 1);
+
+	memcpy(text, data, len);
+	text[len] = '\0';
+	return text;
+}
+
+struct message {
+	char *text;
+	const char *subject;
+	struct bus_header headers[HEADERS_MAX];
+	size_t nheaders;
+	const char *body;
+	size_t len;
+};
+
+static void split(const uint8_t *data, size_t len, struct message *m)
+{
+	char *end, *at = m->text = text_of(data, len), *stop = m->text + len;
+
+	m->subject = at;
+	for (bool first = true; (end = memchr(at, '\n', (size_t)(stop - at))); first = false, at = end + 1) {
+		char *colon = memchr(at, ':', (size_t)(end - at));
+		*end = '\0';
+		if (first)
+			continue;
+		if (at == end || !colon || m->nheaders == HEADERS_MAX) {
+			at = end + 1;
+			break;
+		}
+		*colon = '\0';
+		m->headers[m->nheaders++] = (struct bus_header){at, colon + 1 + strspn(colon + 1, " ")};
+	}
+	m->body = at;
+	m->len = (size_t)(stop - at);
+}
+
+/* ---- tasks ---- */
+
+static void decode(const uint8_t *data, size_t len, bool returned)
+{
+	static const struct decode_rules rules = {"fallback", 4096, 1700000000};
+	struct message m = {0};
+	struct submission s;
+	struct err e;
+
+	split(data, len, &m);
+	struct arrival a = {m.subject, m.headers, m.nheaders, m.body, m.len, 7, 1700000000 * NS_PER_S};
+	int rc = returned ? decode_returned(&a, &s, &e) : decode_submission(&rules, &a, &s, &e);
+	if (!rc)
+		submission_own(&s);
+	submission_release(&s);
+	free(m.text);
+}
+
+static void submitted(const uint8_t *data, size_t len)
+{
+	decode(data, len, false);
+}
+
+static void returned(const uint8_t *data, size_t len)
+{
+	decode(data, len, true);
+}
+
+static void words(const uint8_t *data, size_t len)
+{
+	CLEANUP(free_ptr) char *text = text_of(data, len);
+	struct object_ref ref;
+	struct wish wish;
+	struct lane lane;
+	struct err e;
+	enum balance balance;
+	int64_t ns;
+	bool never;
+
+	(void)!lane_parse(text, &lane, &e);
+	(void)!lane_make("echo", text, &lane, &e);
+	(void)!wish_node(text, &wish, &e);
+	(void)!wish_task(text, &wish, &e);
+	(void)!balance_parse(text, &balance, &e);
+	if (names_check(text, &e) == 0)
+		(void)names_have(text, "node-1");
+	(void)!object_ref_parse(text, &ref, &e);
+	(void)!duration_parse(text, &ns, &e);
+	(void)retry_after_read(text, &ns, &never);
+	if (task_id_ok(text, strlen(text))) {
+		char next[TASK_ID_MAX + 1];
+		retry_id_next(text, next);
+		if (!task_id_ok(next, strlen(next)))
+			abort();
+	}
+}
+
+static void cron(const uint8_t *data, size_t len)
+{
+	CLEANUP(free_ptr) char *text = text_of(data, len);
+	struct cron c;
+	struct err e;
+
+	(void)!cron_parse(text, &c, &e);
+}
+
+static void fingerprint(const uint8_t *data, size_t len)
+{
+	CLEANUP(free_ptr) char *text = text_of(data, len);
+	CLEANUP(buf_release) struct buf out = {0};
+	char made[FINGERPRINT_MAX + 1];
+
+	fingerprint_normalise(text, strlen(text), &out);
+	fingerprint_make("echo", text, text, made);
+	if (!fingerprint_ok(made))
+		abort();
+}
+
+/* ---- records ---- */
+
+static void protobuf(const uint8_t *data, size_t len)
+{
+	static const ProtobufCMessageDescriptor *const all[] = {
+		&millrace__task_spec__descriptor, &millrace__outcome_batch__descriptor, &millrace__started_batch__descriptor,
+		&millrace__node_status__descriptor};
+	ProtobufCMessage *m = NULL;
+	struct err e;
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+		if (codec_unpack(all[i], data, len, &m, &e))
+			continue;
+		CLEANUP(buf_release) struct buf text = {0};
+		codec_to_json_text(m, CODEC_ALL, &text);
+		codec_free(TAKE(m));
+		if (codec_from_json_text(all[i], text.data, text.len, 0, &m, &e) == 0)
+			codec_free(TAKE(m));
+	}
+}
+
+static void json(const uint8_t *data, size_t len)
+{
+	ProtobufCMessage *m = NULL;
+	const char *value;
+	size_t n;
+	struct err e;
+
+	if (codec_from_json_text(&millrace__task_spec__descriptor, data, len, 0, &m, &e) == 0)
+		codec_free(TAKE(m));
+	if (codec_from_json_text(&millrace__outcome_batch__descriptor, data, len, 0, &m, &e) == 0)
+		codec_free(TAKE(m));
+	(void)json_slice((const char *)data, len, "body", &value, &n);
+}
+
+static void event(const uint8_t *data, size_t len)
+{
+	struct batch b = {0};
+	struct message m = {0};
+
+	split(data, len, &m);
+	struct batch_message in = {m.subject, "reply", m.body, m.len, m.headers, m.nheaders, 7, 1700000000 * NS_PER_S};
+	batch_add(&b, &in);
+	batch_add(&b, &in);
+	batch_release(&b);
+	free(m.text);
+}
+
+/* ---- what the broker, other routers and nodes say ---- */
+
+static void broker(const uint8_t *data, size_t len)
+{
+	CLEANUP(free_ptr) char *text = text_of(data, len);
+	struct lane_setting set;
+	struct js_puback ack;
+	struct js_meta meta;
+	struct marker marker;
+	struct err e = {0};
+
+	(void)!js_meta_parse(text, &meta, &e);
+	if (!js_puback_scan(text, len, &ack))
+		(void)!js_puback_read(text, len, &ack, &e);
+	(void)!lane_setting_parse(text, len, &set, &e);
+	(void)!marker_parse("task.x", text, len, 0, &marker, &e);
+	(void)!marker_parse(text, "{}", 2, 0, &marker, &e);
+}
+
+static void permits(const uint8_t *data, size_t len)
+{
+	json_t *book = json_loadb((const char *)data, len, 0, NULL);
+	struct permit_rules rules = {.rate_per_s = 3, .concurrency = 4, .key_concurrency = 2, .now_wall_ns = 1700000000 * NS_PER_S};
+	struct permit_key_wish key = {.key = "k", .busy = 1, .want = 2};
+	struct permit_wish wish = {.me = "me", .busy = 1, .want = 3, .tokens = 2, .tokens_back = 1, .keys = &key, .nkeys = 1};
+	struct permit_grant grant;
+
+	if (json_is_object(book))
+		permit_book_settle(book, &rules, &wish, &grant);
+	json_decref(book);
+}
+
+/* ---- what programs and servers say to a handler ---- */
+
+static void frame(const uint8_t *data, size_t len)
+{
+	struct frame_reader r = {.body_max_bytes = 4096};
+	struct frame f;
+	struct err e;
+	int rc = 0;
+
+	/* In two pieces, wherever the first ends. */
+	for (size_t piece = 0; piece < 2; piece++) {
+		size_t half = len / 2;
+		frame_feed(&r, (const char *)data + (piece ? half : 0), piece ? len - half : half);
+		while ((rc = frame_next(&r, &f, &e)) == 1)
+			json_decref(f.header);
+		if (rc < 0)
+			break;
+	}
+	frame_reader_release(&r);
+}
+
+static void numbers(const uint8_t *data, size_t len)
+{
+	struct numbers n = {0};
+	struct err e;
+
+	(void)!numbers_read_csv((const char *)data, len, &n, &e);
+	numbers_release(&n);
+	n = (struct numbers){0};
+	(void)!numbers_read_json((const char *)data, len, &n, &e);
+	numbers_release(&n);
+}
+
+/* ---- which ---- */
+
+static const struct {
+	const char *name;
+	void (*fn)(const uint8_t *data, size_t len);
+} targets[] = {
+	{"submitted", submitted}, {"returned", returned}, {"words", words},   {"cron", cron},
+	{"fingerprint", fingerprint}, {"protobuf", protobuf}, {"json", json}, {"event", event},
+	{"broker", broker},       {"permits", permits},   {"frame", frame},   {"numbers", numbers},
+};
+
+static void (*chosen)(const uint8_t *data, size_t len);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	const char *name = getenv("FUZZ_TARGET");
+
+	(void)argc;
+	(void)argv;
+	for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+		if (name && str_eq(name, targets[i].name))
+			chosen = targets[i].fn;
+		if (name && str_eq(name, "list"))
+			puts(targets[i].name);
+	}
+	if (!chosen)
+		exit(name && str_eq(name, "list") ? 0 : 2);
+	return 0;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	chosen(data, len);
+	return 0;
+}
