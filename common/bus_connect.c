@@ -70,7 +70,7 @@ static void on_buffered_closed(natsConnection *nc, void *closure)
 {
 	struct bus *b = closure;
 
-	(void)nc;
+	bus_guard_closed(&b->buffered_guard, nc);
 	pthread_mutex_lock(&b->lock);
 	b->live_connections--;
 	pthread_cond_broadcast(&b->calm);

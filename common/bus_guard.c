@@ -120,11 +120,11 @@ static void *watch(void *unused)
 			pthread_cond_wait(&guard.changed, &guard.lock);
 			continue;
 		}
-		clock_gettime(CLOCK_REALTIME, &until);
+		clock_gettime(CLOCK_MONOTONIC, &until);
 		until.tv_nsec += LOOK_MS * 1000000L;
 		until.tv_sec += until.tv_nsec / 1000000000L;
 		until.tv_nsec %= 1000000000L;
-		if (pthread_cond_timedwait(&guard.changed, &guard.lock, &until) == ETIMEDOUT)
+		if (pthread_cond_clockwait(&guard.changed, &guard.lock, CLOCK_MONOTONIC, &until) == ETIMEDOUT)
 			look();
 	}
 	guard.running = false;
@@ -188,6 +188,14 @@ static void set(struct bus_guarded *g, natsConnection *nc, int local_port)
 	pthread_cond_broadcast(&guard.changed);
 }
 
+static void drop(struct bus_guarded *g)
+{
+	if (g->listed)
+		DL_DELETE(guard.all, g);
+	g->listed = false;
+	pthread_cond_broadcast(&guard.changed);
+}
+
 void bus_guard_connecting(struct bus_guarded *g)
 {
 	pthread_mutex_lock(&guard.lock);
@@ -208,28 +216,37 @@ void bus_guard_up(struct bus_guarded *g, natsConnection *nc)
 	char *ip = NULL, **servers = NULL;
 	int port = 0, n = 0;
 
-	/* What is up without telling its port is taken for up: better unguarded than ended for nothing. */
-	if (natsConnection_GetLocalIPAndPort(nc, &ip, &port) != NATS_OK)
-		port = NO_PORT;
-	free(ip);
-	pthread_mutex_lock(&guard.lock);
-	set(g, nc, port);
-	pthread_mutex_unlock(&guard.lock);
+	/*
+	 * All questions to the library first: they wait for a connection that was lost again and hangs in
+	 * its next login, which the guard ends only as long as it is not taken for up.
+	 */
 	if (natsConnection_GetServers(nc, &servers, &n) != NATS_OK)
-		return;
+		n = 0;
 	for (int i = 0; i < n; i++) {
 		bus_guard_learn(servers[i]);
 		free(servers[i]);
 	}
 	free(servers);
+	/* What is up without telling its port is taken for up: better unguarded than ended for nothing. */
+	if (natsConnection_GetLocalIPAndPort(nc, &ip, &port) != NATS_OK)
+		port = natsConnection_Status(nc) == NATS_CONN_STATUS_CONNECTED ? NO_PORT : 0;
+	free(ip);
+	pthread_mutex_lock(&guard.lock);
+	set(g, nc, port);
+	pthread_mutex_unlock(&guard.lock);
+}
+
+void bus_guard_closed(struct bus_guarded *g, const natsConnection *nc)
+{
+	pthread_mutex_lock(&guard.lock);
+	if (g->nc == nc)
+		drop(g);
+	pthread_mutex_unlock(&guard.lock);
 }
 
 void bus_guard_leave(struct bus_guarded *g)
 {
 	pthread_mutex_lock(&guard.lock);
-	if (g->listed)
-		DL_DELETE(guard.all, g);
-	g->listed = false;
-	pthread_cond_broadcast(&guard.changed);
+	drop(g);
 	pthread_mutex_unlock(&guard.lock);
 }

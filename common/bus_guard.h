@@ -31,5 +31,7 @@ void bus_guard_connecting(struct bus_guarded *g);
 void bus_guard_up(struct bus_guarded *g, natsConnection *nc);
 /* It lost its connection, and connects anew. A former connection's late word changes nothing. */
 void bus_guard_down(struct bus_guarded *g, const natsConnection *nc);
+/* The library gave it up. */
+void bus_guard_closed(struct bus_guarded *g, const natsConnection *nc);
 /* No thread of the library is in it any more. */
 void bus_guard_leave(struct bus_guarded *g);

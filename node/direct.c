@@ -63,14 +63,6 @@ void direct_look(struct puller_consumer *c)
 		c->looking = js_api(bus, verb, NULL, on_looked, c, &e) == 0;
 }
 
-void direct_look_all(struct served_lane *direct)
-{
-	for (unsigned k = 0; k < CLASS_COUNT; k++) {
-		direct->consumers[k].absent = true;
-		direct_look(&direct->consumers[k]);
-	}
-}
-
 void direct_woken(struct served_lane *direct)
 {
 	for (unsigned k = 0; k < CLASS_COUNT; k++) {

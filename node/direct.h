@@ -19,8 +19,7 @@ void direct_open(struct puller *p);
  */
 struct puller_consumer;
 void direct_look(struct puller_consumer *c);
-void direct_look_all(struct served_lane *direct);
-/* The router put something there. */
+/* The router put something there, or the broker is back. */
 void direct_woken(struct served_lane *direct);
 /* The lane of a message that came by them, as its headers tell; never NULL, borrowed. Its handler
  * is NULL where this node does not serve it. */

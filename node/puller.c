@@ -267,11 +267,13 @@ void puller_on_end(void *data, enum js_pull_end why)
 
 	p->turn += c->got && !parked;
 	puller_book_end(p, c);
-	if (l->direct && (why == JS_PULL_LOST || why == JS_PULL_GONE)) {
+	/* Lost once is a reconnect or a new leader; again may be the silence of one that is gone. */
+	if (l->direct && (why == JS_PULL_GONE || (why == JS_PULL_LOST && c->backoff_ms))) {
 		c->absent = true;
 		s->hinted = c->woken = false;
 		s->pending = 0;
 		direct_look(c);
+		puller_wanted(p);
 		node_settled(p->node);
 		return;
 	}
@@ -398,7 +400,7 @@ static void on_up(struct bus_hook *h)
 			c->not_before_ms = c->backoff_ms = 0;
 		}
 		if (p->lanes[i]->direct)
-			direct_look_all(p->lanes[i]);
+			direct_woken(p->lanes[i]);
 		else
 			puller_seek(p->lanes[i]);
 	}

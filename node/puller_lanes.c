@@ -185,7 +185,7 @@ int puller_add_direct(struct puller *p, struct err *e)
 		puller_remove_ended(p, l);
 		return e->code;
 	}
-	direct_look_all(l);
+	direct_woken(l);
 	return 0;
 }
 

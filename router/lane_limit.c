@@ -3,7 +3,7 @@
  * changes what exists: the stream is read, that one field is changed, and all
  * else (copies, bytes, what an operator set by hand) stays as it was. Any
  * number of routers may do it at once; they do the same. Badly: the broker
- * refuses or is away; that is logged, and told anew with the next setting.
+ * refuses: that is logged, and told anew with the next setting; or is away: in a few seconds.
  * nats-server before 2.10.6 drops the oldest messages of a stream that holds
  * more than its new limit: where the server does not show that it is newer,
  * a limit is lowered once the lane holds no more than half of it.
@@ -15,9 +15,18 @@
 
 #define LATER_MS 5000
 
+static void look(struct lane_entry *l);
+
+static void on_later(struct timeout *t)
+{
+	look(container_of(t, struct lane_entry, lowering));
+}
+
 static void failed(struct lane_entry *l, const struct err *e)
 {
 	log_warn("a lane's limit was not set", LOG_S("lane", l->lane.name), LOG_S("why", e->text));
+	if (e->code == ERR_UNREACHABLE || e->code == ERR_TIMEOUT)
+		timeout_start(&l->lowering, LATER_MS, on_later);
 	lane_unref(&l);
 }
 
@@ -46,13 +55,6 @@ static bool must_wait(const json_t *reply, json_int_t wanted)
 		json_integer_value(json_object_get(json_object_get(reply, "state"), "messages"));
 
 	return !keeps_what_waits(config) && (now <= 0 || wanted < now) && waiting > wanted / 2;
-}
-
-static void look(struct lane_entry *l);
-
-static void on_later(struct timeout *t)
-{
-	look(container_of(t, struct lane_entry, lowering));
 }
 
 static void on_info(void *data, const json_t *reply, int server_code, const struct err *e)

@@ -135,26 +135,13 @@ def test_what_may_be_elsewhere_is_told_and_not_touched(system):
     report = until(lambda: (lambda a: a["drift"] > 0 and a)(passes(system, 1)), 60, "drift")
     told = lane(report, "astray")
     assert (told["missing"], told["unresolved"], told["repaired"]) == (1, 1, 0)
-    assert 'millrace_audit_drift{lane="astray"} 1' in metrics(system)
+    assert 'millrace_audit_drift{lane="astray"} 1' in system.metrics("millrace_audit_drift")
     assert passes(system)["drift"] == 1 and system.task("astray-0")["state"] == "queued"
     # Its outcome comes after all.
     system.nats.js_publish("events.done", '{"id":"astray-0","type":"astray","lane":"astray","state":"completed","epoch":%d}'
                            % (row["epoch"] + (1 << 32)))
     assert system.finished("astray-0", "completed")
     assert passes(system)["drift"] == 0
-
-
-def metrics(system):
-    inbox = system.nats.subscribe("test.metrics")
-    system.nats.publish("ctl.metrics", b"", reply="test.metrics")
-    end, text = time.monotonic() + 2, ""
-    while time.monotonic() < end and "millrace_audit_drift" not in text:
-        try:
-            text += inbox.next(0.5).data.decode()
-        except TimeoutError:
-            pass
-    inbox.close()
-    return text
 
 
 def test_without_repair_it_only_tells(own_system):

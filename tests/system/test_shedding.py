@@ -19,11 +19,7 @@ def fill_to(system, count):
 
 
 def level(system):
-    text = system.nats.request("ctl.metrics", "").data.decode()
-    for _ in range(20):
-        if "millrace_router_shed_level" in text:
-            break
-        text = system.nats.request("ctl.metrics", "").data.decode()
+    text = system.metrics("millrace_router_shed_level")
     return next(float(line.split()[-1]) for line in text.splitlines() if line.startswith("millrace_router_shed_level"))
 
 

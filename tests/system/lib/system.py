@@ -180,6 +180,18 @@ class System:
             self._nats = Client(self.nats_url)
         return self._nats
 
+    def metrics(self, name):
+        """The answer to ctl.metrics of whichever component has a metric of that name; all answer, in any order."""
+        inbox = self.nats.subscribe(f"{self.nats.prefix}metrics.{next(self.nats.tokens)}")
+        self.nats.publish("ctl.metrics", b"", reply=f"{self.nats.prefix}metrics.{next(self.nats.tokens) - 1}")
+        try:
+            while True:
+                text = inbox.next(10).data.decode()
+                if f"\n{name}" in text:
+                    return text
+        finally:
+            inbox.close()
+
     def cli(self, *words, input=None, timeout=60, check=True, env=None):
         """The operator's program; bytes of input on stdin. Returns the finished process (text)."""
         done = subprocess.run([BIN / "millrace", *map(str, words)], env={**self.env, **(env or {})}, input=input,
