@@ -202,6 +202,10 @@ def test_nothing_that_lives_is_ever_ended(own_system):
                 pass  # the broker is away: these were not promised
             time.sleep(0.05 if time.monotonic() < end else 1)  # then no more than is done: what waits must end, too
 
+    victims = ["store", "router", "node-1", "node-2", "broker", "pause-store", "pause-node-1", "pause-router"]
+    if system.nats.version < (2, 10):
+        # Once killed it counts messages as pending that it never delivers again, and the audit waits for them: no verdict.
+        victims.remove("broker")
     thread = threading.Thread(target=load)
     thread.start()
     system.allow(r"database system|terminating|no connection|broken off|not answer")
@@ -209,7 +213,7 @@ def test_nothing_that_lives_is_ever_ended(own_system):
     while time.monotonic() < end or (system.sql("select pass from millrace.audit")[0]["pass"] < 5
                                      and time.monotonic() < latest):
         time.sleep(rng.random() * 1.5)
-        victim = rng.choice(["store", "router", "node-1", "node-2", "broker", "pause-store", "pause-node-1", "pause-router"])
+        victim = rng.choice(victims)
         if victim.startswith("pause-"):
             pid = until(lambda: system.pid(victim[6:]), 60, victim)
             os.kill(pid, signal.SIGSTOP)
