@@ -45,7 +45,8 @@ each=${seconds:+$((seconds / $(echo "$targets" | wc -w)))}
 for target in $targets; do
 	corpus=build/fuzz/corpus/$target
 	how="-max_total_time=$each $corpus"
-	[ -n "$seconds" ] || how="-seed=1 -runs=100000"
+	# The first directory is where what was learnt is written: never the seeds, and nothing of the run before.
+	[ -n "$seconds" ] || { corpus=build/fuzz/fresh/$target how="-seed=1 -runs=100000 build/fuzz/fresh/$target" && rm -rf "$corpus"; }
 	mkdir -p "$corpus"
 	log=build/fuzz/$target.log
 	if FUZZ_TARGET=$target build/fuzz/bin/fuzz -timeout=10 -rss_limit_mb=2048 -max_len=4096 \
