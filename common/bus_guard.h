@@ -3,10 +3,10 @@
  *
  * libnats up to 3.7 has no deadline between its CONNECT and the broker's PONG: a broker that stops
  * in just that moment, or whose machine is gone, keeps the library in a busy loop with the connection
- * locked, and with it whoever publishes. All that helps from outside is to end the socket. So while any connection of this
- * process is not up, its sockets to a server's port that belong to no connection that is up, and
- * on which nothing came for BUS_GUARD_SILENCE_MS, are shut down; the library then takes that for an
- * answer, and tries again.
+ * locked, and with it whoever publishes. All that helps from outside is to end the socket. So while
+ * any connection of this process is not up, its sockets to a server's port that belong to no
+ * connection that is up, and on which nothing came for BUS_GUARD_SILENCE_MS, are shut down; the
+ * library then takes that for an answer, and tries again.
  */
 #pragma once
 

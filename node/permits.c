@@ -22,7 +22,7 @@
 #define RETRY_MS 1000 /* after a write that failed */
 #define TOKENS_KEEP_MS 200
 #define LOOK_AGAIN_MS 200 /* while it is busy anyway */
-#define PROBE_MS 2000
+#define PROBE_MS 2000 /* what came back, perhaps, is asked for so often: may_wait */
 
 bool permits_active(const struct permits *pm)
 {

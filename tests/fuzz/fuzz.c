@@ -1,7 +1,7 @@
 /*
  * Every reader of bytes that others choose, for libFuzzer. One program: FUZZ_TARGET names which (tests/fuzz/run.sh
- * goes through all of them). What is looked for is a crash, a sanitizer's report, a leak, a hang; and that what
- * was written by us is read again as the same.
+ * goes through all of them). What is looked for is a crash, a sanitizer's report, a leak, a hang; and an id or a
+ * fingerprint that we made and would not take.
  *
  * Where a message is read, the input is its subject, its headers and its body, each header on a line of its own:
  *
