@@ -191,21 +191,35 @@ static void name_subject(struct flow *f, size_t lane)
 		snprintf(f->subject, sizeof(f->subject), "%s.%s", verb, f->spec->type);
 }
 
+static void name_delay(const struct flow *f, char *out, size_t size)
+{
+	int64_t span_s = f->spec->to_s - f->spec->from_s;
+	int64_t s = f->spec->from_s + (int64_t)((double)f->sent / (double)f->spec->count * (double)span_s);
+
+	snprintf(out, size, "%llds", (long long)s);
+}
+
 static void submit(struct flow *f, int64_t due_ns)
 {
 	struct flow_task *t = &f->tasks[f->sent];
-	char id[64];
-	struct bus_header h[] = {{H_MSG_ID, id}, {H_TASK_BALANCE, f->spec->balance}};
+	char id[64], delay[32];
+	struct bus_header h[3] = {{H_MSG_ID, id}};
 	struct bus_out out = {
 		.subject = f->subject,
 		.data = f->body,
 		.len = f->spec->size_bytes,
 		.headers = h,
-		.nheaders = f->spec->balance ? 2 : 1,
+		.nheaders = 1,
 	};
 	struct err e = {0};
 	int rc;
 
+	if (f->spec->balance)
+		h[out.nheaders++] = (struct bus_header){H_TASK_BALANCE, f->spec->balance};
+	if (f->spec->to_s > 0) {
+		name_delay(f, delay, sizeof(delay));
+		h[out.nheaders++] = (struct bus_header){H_TASK_DELAY, delay};
+	}
 	snprintf(id, sizeof(id), "%s%zu", f->r->prefix, f->sent++);
 	if (f->spec->lanes)
 		name_subject(f, f->sent % f->spec->lanes);

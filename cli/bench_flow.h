@@ -17,6 +17,7 @@ struct flow_spec {
 	unsigned inflight;    /* closed loop: unacknowledged submits */
 	double rate_per_s;    /* > 0: open loop */
 	const char *balance;  /* Task-Balance; NULL: none */
+	int64_t from_s, to_s; /* to_s > 0: Task-Delay, spread evenly from one to the other (seconds) */
 	bool request;         /* run.<type>, waiting for the answer, instead of tasks.<type> */
 	bool acks_only;       /* done when all are acknowledged */
 	/* Called once, when mark tasks have been stored. */

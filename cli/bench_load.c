@@ -1,8 +1,8 @@
 /*
- * `millrace bench backlog|lanes`: what a small lane feels of what lies beside
- * it. Each measures one lane in a system that has nothing else to do, then
- * puts the load there (a million tasks that wait; five hundred lanes), and
- * measures the same again. Goes well: both sets of figures, side by side.
+ * `millrace bench backlog|scheduled|lanes`: what a small lane feels of what
+ * lies beside it. Each measures one lane in a system that has nothing else to
+ * do, then puts the load there (a million tasks that wait, or whose time has
+ * not come; five hundred lanes), and measures the same again. Goes well: both sets of figures, side by side.
  * Fails: as the other benches, with what went wrong; a load that does not
  * come to rest in time is an error.
  */
@@ -18,16 +18,21 @@
 #define WARM_UP 4000
 #define BACKLOG_TYPE "backlog"
 #define LANES_TYPE "lane"
+#define SCHEDULED_TYPE "later"
+/* The first of them is due when the bench is long over. */
+#define SCHEDULED_FROM_S 3600
+#define SCHEDULED_TO_S (11 * 3600)
 #define REST_TIMEOUT_MS 600000
 #define LOOK_MS 200
 
 struct load_options {
-	int64_t backlog, lanes, count, size, inflight, rate, duration_ns, rest_ns;
+	int64_t backlog, scheduled, lanes, count, size, inflight, rate, duration_ns, rest_ns;
 };
 
 static int read_options(const struct cli *c, struct load_options *o, struct err *e)
 {
 	if (cli_number(c, "backlog", 1, 2000000, &o->backlog, e) ||
+		cli_number(c, "scheduled", 1, 2000000, &o->scheduled, e) ||
 		cli_number(c, "lanes", 1, 1000, &o->lanes, e) ||
 		cli_number(c, "count", 1, 100000000, &o->count, e) ||
 		cli_number(c, "size", 0, 1 << 20, &o->size, e) ||
@@ -207,26 +212,27 @@ static int tell_lane(struct cli *c, const char *verb, struct err *e)
 	return rc;
 }
 
-static int fill(struct bench_home *h, const struct load_options *o, json_t *out, struct err *e)
+/* Submits them, and waits until *stream* holds them all. */
+static int fill(struct bench_home *h, struct flow_spec s, const char *stream, const char *key,
+				json_t *out, struct err *e)
 {
-	struct flow_spec s = spec_of(o, BACKLOG_TYPE, (size_t)o->backlog, "the backlog");
 	struct flow_result r;
 
 	s.acks_only = true;
-	if (tell_lane(h->cli, "pause", e) || run_flow(h->cli, &s, &r, e))
+	if (run_flow(h->cli, &s, &r, e))
 		return e->code;
 	json_object_set_new(out, "submits_per_s",
 						json_real(round((double)s.count / MAX_OF(r.seconds, 1e-9))));
 	flow_result_release(&r);
 	if (await_rest(h->cli, e))
 		return e->code;
-	int64_t waiting = messages_of(h->cli, "LANE_" BACKLOG_TYPE, e);
+	int64_t waiting = messages_of(h->cli, stream, e);
 	if (waiting < 0)
 		return e->code;
-	json_object_set_new(out, "backlog", json_integer(waiting));
-	if (waiting < o->backlog)
-		return err_set(e, ERR_FAILED, "only %lld of %lld tasks wait on the lane",
-					   (long long)waiting, (long long)o->backlog);
+	json_object_set_new(out, key, json_integer(waiting));
+	if (waiting < (int64_t)s.count)
+		return err_set(e, ERR_FAILED, "only %lld of %zu tasks wait in %s", (long long)waiting,
+					   s.count, stream);
 	return 0;
 }
 
@@ -235,9 +241,10 @@ static int measure_backlog(struct bench_home *h, const struct load_options *o, j
 {
 	struct err ignored;
 
-	if (measure_idle(h, o, out, e))
+	if (measure_idle(h, o, out, e) || tell_lane(h->cli, "pause", e))
 		return e->code;
-	int rc = fill(h, o, out, e);
+	int rc = fill(h, spec_of(o, BACKLOG_TYPE, (size_t)o->backlog, "the backlog"),
+				  "LANE_" BACKLOG_TYPE, "backlog", out, e);
 	if (rc == 0)
 		rc = measure_beside(h, o, out, e);
 	/* A system that goes on is left as it was. */
@@ -245,6 +252,20 @@ static int measure_backlog(struct bench_home *h, const struct load_options *o, j
 		(tell_lane(h->cli, "purge", &ignored) || tell_lane(h->cli, "resume", &ignored)))
 		cli_say(h->cli, "bench: lane " BACKLOG_TYPE " is still full or paused: %s", ignored.text);
 	return rc;
+}
+
+/* ---- scheduled ---- */
+
+static int measure_scheduled(struct bench_home *h, const struct load_options *o, json_t *out,
+							 struct err *e)
+{
+	struct flow_spec s = spec_of(o, SCHEDULED_TYPE, (size_t)o->scheduled, "the scheduled tasks");
+
+	s.from_s = SCHEDULED_FROM_S;
+	s.to_s = SCHEDULED_TO_S;
+	if (measure_idle(h, o, out, e) || fill(h, s, "DELAYED", "scheduled", out, e))
+		return e->code;
+	return measure_beside(h, o, out, e);
 }
 
 /* ---- lanes ---- */
@@ -312,6 +333,7 @@ static int run(struct cli *c, const char *name, size_t lanes, struct load_option
 
 static const struct load_options defaults = {
 	.backlog = 1000000,
+	.scheduled = 1000000,
 	.lanes = 500,
 	.count = 100000,
 	.size = 200,
@@ -326,6 +348,13 @@ static int bench_backlog(struct cli *c, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	return run(c, "backlog", 0, defaults, measure_backlog);
+}
+
+static int bench_scheduled(struct cli *c, int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	return run(c, "scheduled", 0, defaults, measure_scheduled);
 }
 
 static int bench_lanes(struct cli *c, int argc, char **argv)
@@ -352,12 +381,22 @@ static const struct cli_flag backlog_flags[] = {
 	{0},
 };
 
+#define OWN_HOME_FLAGS \
+	{.name = "dir", .value = "D", .help = "where the system is started (default: below .run)"}, \
+	{.name = "nodes", .value = "N", .help = "nodes of that system (default 2)"}, \
+	{.name = "slots", .value = "N", .help = "tasks that each of them runs at once (default 512)"}
+
+static const struct cli_flag scheduled_flags[] = {
+	{.name = "scheduled", .value = "N", .help = "tasks whose time has not come (default 1000000)"},
+	SMALL_FLAGS,
+	OWN_HOME_FLAGS,
+	{0},
+};
+
 static const struct cli_flag lanes_flags[] = {
 	{.name = "lanes", .value = "N", .help = "lanes (default 500)"},
 	SMALL_FLAGS,
-	{.name = "dir", .value = "D", .help = "where the system is started (default: below .run)"},
-	{.name = "nodes", .value = "N", .help = "nodes of that system (default 2)"},
-	{.name = "slots", .value = "N", .help = "tasks that each of them runs at once (default 512)"},
+	OWN_HOME_FLAGS,
 	{0},
 };
 
@@ -369,6 +408,14 @@ const struct cli_command commands_bench_load[] = {
 			 "and measures again.\n",
 	 .flags = backlog_flags,
 	 .run = bench_backlog},
+	{.name = "bench scheduled",
+	 .usage = "[--scheduled N] [--count N] [--rate R] [--duration D] [--dir D]",
+	 .help = "a small lane beside a million tasks whose time has not come",
+	 .text = "Measures lane echo in an idle system (idle_*), submits N tasks that are due in one to "
+			 "eleven hours,\n"
+			 "and measures again.\n",
+	 .flags = scheduled_flags,
+	 .run = bench_scheduled},
 	{.name = "bench lanes",
 	 .usage = "[--lanes N] [--count N] [--rate R] [--duration D] [--dir D]",
 	 .help = "five hundred lanes, and a small one beside them",
