@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cli/dev_broker.h"
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 #include "common/task.h"
 
 #define STREAM "BENCH_BROKER"

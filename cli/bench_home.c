@@ -15,7 +15,7 @@
 #include "cli/dev_broker.h"
 #include "cli/dev_child.h"
 #include "cli/dev_files.h"
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 #include "cli/dev_record.h"
 
 static void replace(char **where, const char *value)

@@ -15,7 +15,7 @@
 #include "cli/dev_child.h"
 #include "cli/dev_files.h"
 #include "cli/dev_load.h"
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 #include "cli/dev_record.h"
 #include "cli/dev_system.h"
 

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 
 #define LOOK_MS 20
 #define LOG_TAIL_BYTES 2000

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 #include "common/clock.h"
 #include "common/codec.h"
 

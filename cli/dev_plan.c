@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 
 static struct component *add(struct dev_plan *p, const char *name, enum component_kind kind, char **argv)
 {

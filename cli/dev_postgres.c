@@ -21,7 +21,7 @@
 
 #include "cli/dev_broker.h"
 #include "cli/dev_files.h"
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 #include "common/buf.h"
 
 #define SUPERUSER "millrace"

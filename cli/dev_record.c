@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "cli/dev_files.h"
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 #include "common/clock.h"
 
 static char *record_path(const char *dir)

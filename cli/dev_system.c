@@ -24,7 +24,7 @@
 #include "cli/dev_files.h"
 #include "cli/dev_notify.h"
 #include "cli/dev_plan.h"
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 #include "cli/dev_record.h"
 
 #define TICK_MS 20

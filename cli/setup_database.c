@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 #include "cli/setup.h"
 
 struct child {

@@ -9,14 +9,14 @@
  * is deleted. Badly: a router died between publish and wake, or a durable was
  * deleted under a task: the sweep of subjects makes it anew. The broker is
  * silent: nobody is taken for lost, since what is not answered proves nothing
- * about nodes (directory_excuse).
+ * about nodes (roster_excuse).
  */
 #include "router/direct_internal.h"
 
 #include "common/clock.h"
 #include "common/jetstream.h"
 #include "common/log.h"
-#include "router/directory.h"
+#include "common/roster.h"
 #include "router/rescue.h"
 
 #define TICK_MS 250
@@ -76,7 +76,7 @@ static bool unused(const struct direct_node *n)
 
 static void look_at_node(struct direct *d, struct direct_node *n, int64_t now_ms)
 {
-	const struct node_entry *entry = directory_find(d->router->directory, n->name);
+	const struct node_entry *entry = roster_find(d->router->roster, n->name);
 	const char *state = entry ? node_state(entry, now_ms) : "gone";
 	/* One of that name that takes nothing by DIRECT is another program: nobody pulls the queue. */
 	bool live = str_eq(state, "ready") && entry->status->direct,
@@ -240,7 +240,7 @@ static void on_tick(struct timeout *timeout)
 
 	timeout_start(timeout, TICK_MS, on_tick);
 	if (!up || now_ms - d->heard_mono_ms > DEAF_MS)
-		directory_excuse(d->router->directory, now_ms);
+		roster_excuse(d->router->roster, now_ms);
 	else
 		look_at_all(d, now_ms);
 	if (!up)

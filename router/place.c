@@ -35,7 +35,7 @@ struct lane_nodes {
 	struct direct_node **queues;
 	size_t n, cap;
 	int64_t looked_mono_ms;
-	uint64_t directory_generation, direct_generation;
+	uint64_t roster_generation, direct_generation;
 	uint64_t turn;
 };
 
@@ -99,11 +99,11 @@ static struct lane_nodes *nodes_of(struct router *r, struct lane_entry *l)
 		ns->turn = r->place->turn_base;
 	}
 	if (ns->looked_mono_ms && now_ms - ns->looked_mono_ms < FRESH_MS &&
-		ns->directory_generation == directory_generation(r->directory) &&
+		ns->roster_generation == roster_generation(r->roster) &&
 		ns->direct_generation == direct_generation(r->direct))
 		return ns;
 	ns->n = 0;
-	directory_each_serving(r->directory, &l->lane, add, &(struct looking){r, ns});
+	directory_each_serving(r, &l->lane, add, &(struct looking){r, ns});
 	if (ns->n > 1)
 		qsort(ns->nodes, ns->n, sizeof(*ns->nodes), by_name);
 	balance_level(ns->nodes, ns->n, (double)r->config.balance_max_load / 100);
@@ -111,7 +111,7 @@ static struct lane_nodes *nodes_of(struct router *r, struct lane_entry *l)
 	for (size_t i = 0; i < ns->n; i++)
 		ns->queues[i] = direct_node_of(r->direct, ns->nodes[i].name);
 	ns->looked_mono_ms = now_ms;
-	ns->directory_generation = directory_generation(r->directory);
+	ns->roster_generation = roster_generation(r->roster);
 	ns->direct_generation = direct_generation(r->direct);
 	return ns;
 }
@@ -196,7 +196,7 @@ static void pull(struct transit *t)
 
 static const char *state_of(const struct router *r, const char *name)
 {
-	const struct node_entry *entry = directory_find(r->directory, name);
+	const struct node_entry *entry = roster_find(r->roster, name);
 
 	return entry ? node_state(entry, clock_mono_ms()) : "not there";
 }

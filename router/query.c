@@ -1,5 +1,5 @@
 /*
- * What the router knows, on request. Nodes come from the directory. Lanes are
+ * What the router knows, on request. Nodes come from the roster. Lanes are
  * read from the broker, whose counts are the truth: all streams on work.>,
  * page by page, then for those that hold anything their three consumers, to
  * tell what waits from what runs. One reading at a time: whoever asks while it
@@ -96,11 +96,11 @@ void query_on_node_list(void *data, struct service_request *req)
 	Millrace__NodePage page = MILLRACE__NODE_PAGE__INIT;
 	size_t n = 0;
 
-	for (const struct node_entry *e = directory_first(r->directory); e; e = e->hh.next)
+	for (const struct node_entry *e = roster_first(r->roster); e; e = e->hh.next)
 		n++;
 	Millrace__Node *nodes = xcalloc(n ? n : 1, sizeof(*nodes)),
 				   **ptrs = xcalloc(n ? n : 1, sizeof(*ptrs));
-	for (const struct node_entry *e = directory_first(r->directory); e; e = e->hh.next) {
+	for (const struct node_entry *e = roster_first(r->roster); e; e = e->hh.next) {
 		fill_node(r, e, now_ms, &nodes[page.n_nodes]);
 		ptrs[page.n_nodes] = &nodes[page.n_nodes];
 		page.n_nodes++;
@@ -145,7 +145,7 @@ void query_on_node_get(void *data, struct service_request *req)
 		service_fail(req, 400, "%s", e.text);
 		return;
 	}
-	const struct node_entry *n = directory_find(r->directory, name);
+	const struct node_entry *n = roster_find(r->roster, name);
 	if (!n) {
 		service_fail(req, 404, "there is no node \"%s\"",
 					 token_ok(name, strlen(name)) ? name : "of that name");
@@ -184,7 +184,7 @@ static void fill_lane(struct query *q, const struct row *row, char *requires[LAN
 	}
 	out->bytes = row->bytes;
 	out->limit = row->limit;
-	out->nodes = directory_serving(q->router->directory, &row->lane);
+	out->nodes = directory_serving(q->router, &row->lane);
 	out->high = row->waiting[CLASS_HIGH];
 	out->normal = row->waiting[CLASS_NORMAL];
 	out->low = row->waiting[CLASS_LOW];

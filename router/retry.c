@@ -77,10 +77,10 @@ void retry_avoid(const struct router *r, struct submission *s, const char *node)
 		return;
 	join(node, s->avoid, list);
 	s->avoid = NULL;
-	if (!directory_serving_beside(r->directory, &s->lane, list)) {
+	if (!directory_serving_beside(r, &s->lane, list)) {
 		/* All that are live failed it: then at least not the last one again. */
 		join(node, NULL, list);
-		if (!directory_serving_beside(r->directory, &s->lane, list))
+		if (!directory_serving_beside(r, &s->lane, list))
 			return;
 	}
 	s->avoid = submission_keep_text(&s->kept, list, strlen(list));

@@ -173,7 +173,7 @@ void router_learned(struct router *r)
 	struct err e;
 
 	if (r->opened || r->draining || !setup_complete(r->setup) || !lanes_known(r->lanes) ||
-		!directory_known(r->directory) || !cancels_known(r->cancels))
+		!roster_known(r->roster) || !cancels_known(r->cancels))
 		return;
 	r->opened = true;
 	if (open_all(r, &e)) {
@@ -182,6 +182,11 @@ void router_learned(struct router *r)
 		return;
 	}
 	daemon_ready(&r->daemon);
+}
+
+static void on_told(void *data)
+{
+	router_learned(data);
 }
 
 /* ---- start and end ---- */
@@ -230,7 +235,7 @@ int router_start(struct router *r, struct err *e)
 	r->record = record_new(r);
 	r->delay = delay_new(r);
 	r->run = run_new(r);
-	r->directory = directory_new(r);
+	r->roster = roster_new(r->timeouts, &(struct roster_events){.on_told = on_told, .data = r});
 	r->query = query_new(r);
 	r->shed = shed_new(r);
 	r->schedules = schedules_new(r);
@@ -246,7 +251,7 @@ int router_start(struct router *r, struct err *e)
 	if (rc == 0)
 		rc = lanes_watch(r->lanes, e);
 	if (rc == 0)
-		rc = directory_watch(r->directory, e);
+		rc = roster_watch(r->roster, r->bus, e);
 	if (rc == 0)
 		rc = schedules_watch(r->schedules, e);
 	if (rc == 0)
@@ -283,7 +288,7 @@ void router_release(struct router *r)
 	dead_desk_stop(r->dead_desk);
 	breakers_stop(r->breakers);
 	lanes_stop(r->lanes);
-	directory_stop(r->directory);
+	roster_stop(r->roster);
 	schedules_stop(r->schedules);
 	cancels_close(&r->cancels);
 	direct_stop(r->direct);
@@ -300,7 +305,7 @@ void router_release(struct router *r)
 	dead_desk_free(&r->dead_desk);
 	breakers_free(&r->breakers);
 	setup_free(&r->setup);
-	directory_free(&r->directory);
+	roster_free(&r->roster);
 	lanes_free(&r->lanes);
 	place_free(&r->place);
 	direct_free(&r->direct);

@@ -61,7 +61,7 @@ struct router {
 	struct act *act;
 	struct advisories *advisories;
 	struct run *run;
-	struct directory *directory;
+	struct roster *roster;
 	struct place *place;
 	struct direct *direct;
 	struct same_node *same_node;

@@ -25,7 +25,7 @@
 #include "common/jetstream.h"
 #include "proto/state.pb-c.h"
 #include "store/request.h"
-#include "store/lock.h"
+#include "common/lock.h"
 
 #define BUCKET "leases"
 #define PREFIX "lock."

@@ -1,5 +1,5 @@
 /*
- * Child processes of `millrace dev`: each in a process group of its own (a
+ * Child processes of `millrace dev` and of the scaler: each in a process group of its own (a
  * Ctrl-C reaches the supervisor alone), its words in a log file, and told by
  * the kernel to end when the supervisor dies, however it dies.
  */

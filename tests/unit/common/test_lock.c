@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-#include "store/lock.h"
+#include "common/lock.h"
 
 static struct lock_view held(const char *owner, uint64_t revision, uint64_t token, int64_t ttl_ms,
 							 int64_t seen_ms)

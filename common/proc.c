@@ -8,7 +8,7 @@
  * Fails: the child writes errno into that pipe and the caller gets the
  * sentence. A parent that died between fork and prctl is noticed by getppid.
  */
-#include "cli/dev_proc.h"
+#include "common/proc.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
  * (a store that has just started waits the whole ttl). The put that follows
  * names the revision that was judged: who was faster, wins.
  */
-#include "store/lock.h"
+#include "common/lock.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,0 +1,88 @@
+/*
+ * How many nodes a pool shall have. Pure: values in, a number and its reason
+ * out; no clock, no bus, no memory but what the caller keeps for it. The
+ * simulator in the tests drives exactly this.
+ */
+#pragma once
+
+#include "common/base.h"
+
+/* As configured, of one pool. */
+struct policy_rule {
+	unsigned min, max;   /* nodes; min <= max */
+	unsigned step;       /* most nodes more or fewer at one decision */
+	unsigned slots;      /* of one node */
+	double full;         /* 0 to 1: from this share of slots in use on it grows, and it never plans to be fuller */
+	double promise_s;    /* 95 % of tasks are to wait less */
+	double up_cooldown_s, down_cooldown_s; /* between decisions up; after any decision, before one down */
+	double idle_s;       /* without a task, before it goes to min */
+	double start_s;      /* a node needs to start: how far the forecast looks ahead, beside the tick */
+};
+
+/* As seen at one moment. Rates a second, times in seconds. */
+struct policy_view {
+	double now_s;          /* monotonic */
+	unsigned ready;        /* nodes that take tasks */
+	unsigned starting;     /* started, not heard of yet */
+	unsigned draining;
+	unsigned used;         /* slots of the ready ones that run a task */
+	uint64_t waiting;      /* tasks on its lanes that nobody runs; those of paused lanes are not counted */
+	double oldest_s;       /* age of the oldest of them */
+	double arrival_per_s;  /* smoothed */
+	double forecast_per_s; /* expected when a node that is started now is ready */
+	double service_s;      /* mean handler time; 0: not known yet */
+	bool stale;            /* the broker did not answer: what is seen is old */
+};
+
+/* What a pool remembers between decisions; zeroed at the start. */
+struct policy_memory {
+	double last_up_s, last_down_s;
+	double idle_since_s;   /* 0: not idle */
+	double low_since_s;    /* fewer would do since then; 0: they would not */
+	unsigned target;       /* the last decision; 0 before the first */
+	bool decided;
+};
+
+enum policy_reason {
+	POLICY_STEADY,      /* as many as now */
+	POLICY_STALE,       /* nothing is seen: nothing is changed */
+	POLICY_MIN,         /* fewer than min */
+	POLICY_MAX,         /* more would be wanted */
+	POLICY_WAIT,        /* the promise would be broken */
+	POLICY_BACKLOG,     /* what waits is to be worked off within the promise */
+	POLICY_FULL,        /* over `full` */
+	POLICY_FORECAST,    /* by what is expected */
+	POLICY_COOLDOWN,    /* a change is wanted, too soon after the last */
+	POLICY_FEWER,       /* fewer keep the promise too, and have for long enough */
+	POLICY_IDLE,        /* nothing to do for long enough */
+};
+
+struct policy_decision {
+	unsigned target;      /* nodes there shall be: ready and starting ones */
+	enum policy_reason reason;
+	double wait_s;        /* that 95 % will not exceed with target nodes, as computed */
+	char text[240];       /* the reason as a sentence with its figures */
+};
+
+/* Decides; m is the pool's memory, changed only here. */
+void policy_decide(const struct policy_rule *r, const struct policy_view *v, struct policy_memory *m,
+				   struct policy_decision *ret);
+
+/*
+ * The wait that a share (0.95) of tasks does not exceed in M/M/c: Poisson arrivals, exponential service, c servers, in order of
+ * arrival. Erlang's C formula: P(wait > t) = C(c, a) * exp(-(c - a) * t / s), a = arrivals * s (A. K. Erlang 1917; e.g. Gross & Harris,
+ * Fundamentals of Queueing Theory, 2.3). INFINITY where a >= c.
+ */
+double policy_wait_s(unsigned servers, double arrival_per_s, double service_s, double share);
+
+/* Which of the nodes is to be drained: the idlest. */
+struct policy_node {
+	unsigned used, slots;
+	unsigned agents;       /* hosted: they would have to move */
+	double cpu_percent, memory_percent;
+	double age_s;
+	bool ours;             /* started by a scaler; only those end */
+	bool unhealthy;
+};
+/* Index of the victim, or -1: none may end. Ties go to the youngest. */
+int policy_victim(const struct policy_node *nodes, size_t n);
