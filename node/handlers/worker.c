@@ -20,7 +20,7 @@
 
 #include "common/clock.h"
 #include "node/handlers/kinds.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 static const struct config_key keys[] = {
 	{"processes", CONFIG_INT, offsetof(struct worker, processes), "1", "at most", NULL, 1, 256},
