@@ -1,6 +1,6 @@
 /*
  * What is made of a need over time. A target grows as soon as more is needed,
- * by at most a step and not too soon after the last growth; it shrinks when
+ * by at most a step within the up cooldown; it shrinks when
  * fewer, with a tenth to spare, would have done without a break for the whole
  * down cooldown, and then to the most that would have done in that time. So a
  * lane that flaps faster than the cooldown moves nothing. It stands alone as
@@ -89,21 +89,20 @@ static unsigned grow(const struct policy_rule *r, const struct policy_view *v,
 		*ret_reason = POLICY_MAX;
 		return now;
 	}
-	if (now > 0 && !since(m->last_up_s, v->now_s, r->up_cooldown_s)) {
+	if (now == 0 || since(m->window_s, v->now_s, r->up_cooldown_s)) {
+		m->window_s = v->now_s;
+		m->grown = 0;
+	}
+	unsigned more = MIN_OF(MIN_OF(need.nodes, r->max) - now, MAX_OF(r->step, 1u) - m->grown);
+
+	if (more == 0) {
 		*ret_reason = POLICY_COOLDOWN;
 		return now;
 	}
-
-	unsigned target = now + MIN_OF(need.nodes - now, MAX_OF(r->step, 1u));
-
-	*ret_reason = need.reason;
-	if (target >= r->max) {
-		target = r->max;
-		if (need.nodes > r->max)
-			*ret_reason = POLICY_MAX;
-	}
+	*ret_reason = now + more == r->max && need.nodes > r->max ? POLICY_MAX : need.reason;
+	m->grown += more;
 	m->last_up_s = v->now_s;
-	return target;
+	return now + more;
 }
 
 static unsigned fewer(const struct policy_rule *r, unsigned now, unsigned wanted)

@@ -10,11 +10,12 @@
 /* As configured, of one pool. */
 struct policy_rule {
 	unsigned min, max;   /* nodes; min <= max */
-	unsigned step;       /* most nodes more or fewer at one decision */
+	unsigned step;       /* most nodes more within up_cooldown_s, and fewer at one decision */
 	unsigned slots;      /* of one node */
 	double full;         /* 0 to 1: from this share of slots in use on it grows, and it never plans to be fuller */
 	double promise_s;    /* 95 % of tasks are to wait less */
-	double up_cooldown_s, down_cooldown_s; /* between decisions up; after any decision, before one down (but idle steps follow each other) */
+	double up_cooldown_s;   /* grows by step at most within it */
+	double down_cooldown_s; /* after any decision, before one down (but idle steps follow each other) */
 	double idle_s;       /* without a task, before it goes to min */
 	double start_s;      /* a node needs to start: how far the forecast looks ahead, beside the tick */
 };
@@ -37,6 +38,8 @@ struct policy_view {
 /* What a pool remembers between decisions; zeroed at the start. */
 struct policy_memory {
 	double last_up_s, last_down_s;
+	double window_s;       /* when the growth that is counted began */
+	unsigned grown;        /* nodes, since then */
 	double idle_since_s;   /* 0: not idle */
 	double low_since_s;    /* fewer would do since then; 0: they would not */
 	unsigned low_most;     /* the most that would have done since then */

@@ -110,7 +110,8 @@ static void say_more(struct sentence *s, const struct policy_rule *r, const stru
 		say_promise(s, r);
 	}
 	if (need->nodes > d->target)
-		say(s, " (%u wanted, %u at a time)", need->nodes, r->step);
+		say(s, " (%u wanted, %u more in %.0f s at most)", need->nodes, r->step,
+			r->up_cooldown_s);
 }
 
 static void say_cooldown(struct sentence *s, const struct policy_rule *r,
@@ -119,8 +120,8 @@ static void say_cooldown(struct sentence *s, const struct policy_rule *r,
 {
 	if (need->nodes > was) {
 		say_nodes(s, need->nodes);
-		say(s, " wanted, but the last growth was %.0f s ago (cooldown %.0f s)",
-			v->now_s - m->last_up_s, r->up_cooldown_s);
+		say(s, " wanted, but %u were added in the last %.0f s (%u in %.0f s at most)", m->grown,
+			v->now_s - m->window_s, r->step, r->up_cooldown_s);
 		return;
 	}
 	say_nodes(s, m->low_most);
