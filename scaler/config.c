@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+
 static const struct config_key keys[] = {
 	BUS_CONFIG_KEYS(struct scaler_config, nats),
 	DAEMON_CONFIG_KEYS(struct scaler_config, daemon),

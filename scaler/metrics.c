@@ -27,7 +27,7 @@ void metrics_update(struct scaler *s, bool leading)
 		set("millrace_pool_nodes_starting", "Nodes started and not heard of yet.", name, p->view.starting);
 		set("millrace_pool_nodes_draining", "Nodes on their way out.", name, p->view.draining);
 		set("millrace_pool_nodes_target", "Nodes there shall be; -1: another scaler decides.", name,
-			leading ? p->decision.target : -1);
+			leading ? (double)p->decision.target : -1);
 		set("millrace_pool_slots", "Tasks its nodes run at once.", name, p->slots);
 		set("millrace_pool_slots_used", "Tasks they run.", name, p->view.used);
 		set("millrace_pool_waiting_tasks", "Tasks on its lanes that nobody runs.", name,

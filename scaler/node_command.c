@@ -17,6 +17,7 @@
 
 #include "common/log.h"
 #include "common/proc.h"
+#include "common/clock.h"
 #include "common/section.h"
 
 #define TIMEOUT_MS 60000
@@ -132,7 +133,7 @@ static void command_close(struct command *c)
 	uv_close((uv_handle_t *)&c->timer, on_closed);
 }
 
-static void on_exit(uv_poll_t *h, int status, int events)
+static void on_ended(uv_poll_t *h, int status, int events)
 {
 	struct command *c = h->data;
 	CLEANUP(buf_release) struct buf tail = {0};
@@ -223,7 +224,7 @@ int node_command_run(struct scaler *s, const struct pool *p, const char *node, b
 	uv_poll_init(&s->daemon.loop, &c->poll, c->fd);
 	uv_timer_init(&s->daemon.loop, &c->timer);
 	c->poll.data = c->timer.data = c;
-	uv_poll_start(&c->poll, UV_READABLE, on_exit);
+	uv_poll_start(&c->poll, UV_READABLE, on_ended);
 	uv_timer_start(&c->timer, on_timeout, TIMEOUT_MS, 0);
 	DL_APPEND(running, c);
 	return 0;

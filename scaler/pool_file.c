@@ -19,6 +19,7 @@
 
 #include <stdio.h>
 
+#include "common/clock.h"
 #include "common/section.h"
 
 #define LIST_KEYS "command,start,stop,env"

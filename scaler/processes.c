@@ -127,7 +127,7 @@ static bool reap(const struct process *p, char *how, size_t size)
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
-static void on_exit(uv_poll_t *h, int status, int events)
+static void on_ended(uv_poll_t *h, int status, int events)
 {
 	struct process *p = h->data;
 	struct processes *ps = p->all;
@@ -160,7 +160,7 @@ static int follow(struct processes *ps, const char *node, const char *pool, pid_
 	snprintf(p->pool, sizeof(p->pool), "%s", pool);
 	uv_poll_init(ps->loop, &p->poll, fd);
 	p->poll.data = p;
-	uv_poll_start(&p->poll, UV_READABLE, on_exit);
+	uv_poll_start(&p->poll, UV_READABLE, on_ended);
 	DL_APPEND(ps->list, p);
 	*ret = p;
 	return 0;

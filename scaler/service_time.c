@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "common/clock.h"
+
 #define HALF_LIFE_S 30.0
 #define REMEMBERED 5.0 /* tasks: less is not forgotten */
 

@@ -283,7 +283,7 @@ static int start_process(struct steer *st, struct pool *p, const char *name, str
 const char *steer_start(struct steer *st, struct pool *p, struct err *e)
 {
 	struct scaler *s = st->scaler;
-	char name[TOKEN_MAX + 1], why[200];
+	char name[TOKEN_MAX + 1];
 	struct member *m;
 
 	if (!lead_holds(s->lead)) {
@@ -309,8 +309,7 @@ const char *steer_start(struct steer *st, struct pool *p, struct err *e)
 	m->dead = m->was_ready = false;
 	m->drain_ms = m->stop_ms = m->empty_ms = 0;
 	m->started_ms = m->since_ms = clock_mono_ms();
-	snprintf(why, sizeof(why), "%s", p->decision.text[0] ? p->decision.text : "it is wanted");
-	note(st, p, "start", name, why);
+	note(st, p, "start", name, p->decision.text[0] ? p->decision.text : "it is wanted");
 	if (p->config->driver == DRIVER_EXEC)
 		run_command(m, true);
 	return m->name;
