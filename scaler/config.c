@@ -22,6 +22,8 @@ static const struct config_key keys[] = {
 	 "a node that a scaler started ends by itself when nobody has led for so long; 0: never"},
 	{"scaler.keep_nodes", CONFIG_BOOL, offsetof(struct scaler_config, keep_nodes), "false",
 	 "an orderly end leaves the nodes to the next scaler; else it drains them first"},
+	{"scaler.tied", CONFIG_BOOL, offsetof(struct scaler_config, tied), "false",
+	 "its nodes are told to end when it dies, however; else they go on, and the next scaler adopts them"},
 	{"nodes.max", CONFIG_INT, offsetof(struct scaler_config, nodes_max), "100",
 	 "most nodes of all pools that run at once", "MAX_WORKERS", 1, 10000},
 	{0},

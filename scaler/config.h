@@ -41,7 +41,7 @@ struct scaler_config {
 	char *dir;
 	int64_t tick_ns, lease_ns, orphan_ns;
 	int64_t nodes_max;
-	bool keep_nodes;
+	bool keep_nodes, tied;
 	/* From the section `pools:`; without one a pool `default` of built-in handlers. */
 	struct pool_config *pools;
 	size_t npools;

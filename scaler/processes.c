@@ -256,7 +256,7 @@ static int make_file(const char *path, const char *pool, struct err *e)
 }
 
 static int start_locked(struct processes *ps, const char *pool, const char *node,
-						const char *const *argv, const char *const *env, struct err *e)
+						const char *const *argv, const char *const *env, bool tied, struct err *e)
 {
 	CLEANUP(free_ptr) char *path = xasprintf("%s/%s", ps->nodes_dir, node);
 	CLEANUP(free_ptr) char *log_path = xasprintf("%s/%s.log", ps->log_dir, node);
@@ -267,7 +267,12 @@ static int start_locked(struct processes *ps, const char *pool, const char *node
 	if (fd < 0)
 		return e->code;
 	struct proc_spec spec = {
-		.argv = argv, .env = env, .log_path = log_path, .keep_env = true, .lock_fd = fd};
+		.argv = argv,
+							 .env = env,
+							 .log_path = log_path,
+							 .death_signal = tied ? SIGTERM : 0,
+							 .keep_env = true,
+							 .lock_fd = fd};
 	int rc = proc_spawn(&spec, &pid, e);
 	close(fd);
 	if (rc) {
@@ -283,8 +288,8 @@ static int start_locked(struct processes *ps, const char *pool, const char *node
 }
 
 int processes_start(struct processes *ps, const char *pool, const char *node,
-					const char *const *argv, const char *const *env, unsigned pool_max, unsigned max,
-					struct err *e)
+					const char *const *argv, const char *const *env, bool tied, unsigned pool_max,
+					unsigned max, struct err *e)
 {
 	unsigned of_pool, all;
 	int lock = take_lock(ps, e), rc;
@@ -297,7 +302,7 @@ int processes_start(struct processes *ps, const char *pool, const char *node,
 	else if (all >= max)
 		rc = err_set(e, ERR_FULL, "%u nodes run, and %u are the most (nodes.max)", all, max);
 	else
-		rc = start_locked(ps, pool, node, argv, env, e);
+		rc = start_locked(ps, pool, node, argv, env, tied, e);
 	close(lock);
 	return rc;
 }

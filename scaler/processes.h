@@ -43,11 +43,11 @@ MUST_CHECK int processes_adopt(struct processes *ps, void (*on_adopted)(void *da
 							   void *data, struct err *e);
 /*
  * Starts a node unless `max` of all pools or `pool_max` of this one live already (ERR_FULL), or one of that name does (ERR_EXISTS).
- * env: over our own, "NAME=value". Its words go to <dir>/log/<node>.log.
+ * env: over our own, "NAME=value". tied: it gets SIGTERM when we die. Its words go to <dir>/log/<node>.log.
  */
 MUST_CHECK int processes_start(struct processes *ps, const char *pool, const char *node,
-							   const char *const *argv, const char *const *env, unsigned pool_max,
-							   unsigned max, struct err *e);
+							   const char *const *argv, const char *const *env, bool tied,
+							   unsigned pool_max, unsigned max, struct err *e);
 const struct process *processes_find(const struct processes *ps, const char *node);
 const struct process *processes_first(const struct processes *ps); /* then ->next */
 unsigned processes_count(const struct processes *ps, const char *pool); /* NULL: all */

@@ -276,7 +276,7 @@ static int start_process(struct steer *st, struct pool *p, const char *name, str
 	CLEANUP(strings_free) char **env = node_command_env(s, p, name);
 
 	return processes_start(s->processes, p->config->name, name, (const char *const *)(uintptr_t)argv,
-						   (const char *const *)(uintptr_t)env, p->config->rule.max,
+						   (const char *const *)(uintptr_t)env, s->config.tied, p->config->rule.max,
 						   (unsigned)s->config.nodes_max, e);
 }
 
