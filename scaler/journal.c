@@ -95,10 +95,25 @@ static void offer(struct entry *x)
 	}
 }
 
+/* What it is not about is left out of the line. */
 static void tell(const Millrace__ScaleEvent *e)
 {
-	log_info(e->action, LOG_S("pool", e->pool), LOG_S("node", e->node), LOG_S("agent", e->agent),
-			 LOG_I("from", e->from), LOG_I("to", e->to), LOG_S("why", e->reason));
+	struct log_field fields[6];
+	size_t n = 0;
+
+	if (*e->pool)
+		fields[n++] = (struct log_field)LOG_S("pool", e->pool);
+	if (*e->node)
+		fields[n++] = (struct log_field)LOG_S("node", e->node);
+	if (*e->agent)
+		fields[n++] = (struct log_field)LOG_S("agent", e->agent);
+	if (e->from != e->to) {
+		fields[n++] = (struct log_field)LOG_I("from", e->from);
+		fields[n++] = (struct log_field)LOG_I("to", e->to);
+	}
+	fields[n++] = (struct log_field)LOG_S("why", e->reason);
+	if (log_enabled(LOG_INFO))
+		log_emit(LOG_INFO, e->action, fields, n);
 }
 
 void journal_write(struct journal *j, uint64_t epoch, Millrace__ScaleEvent *e)

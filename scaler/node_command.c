@@ -52,10 +52,10 @@ char **node_command_argv(const struct scaler *s, const struct pool *p, const cha
 		strings_add(&argv, proc_sibling("millrace-node"));
 	strings_add(&argv, xstrdup(node));
 	add(&argv, "--pool", c->name);
-	strings_add(&argv, xstrdup("--pool-scaled"));
+	strings_add(&argv, xstrdup("--scaled"));
 	if (s->config.orphan_ns > 0) {
 		duration_format(s->config.orphan_ns, orphan);
-		add(&argv, "--pool-orphan-after", orphan);
+		add(&argv, "--orphan-after", orphan);
 	}
 	add_number(&argv, "--slots", c->agents ? MAX_OF(c->agents, c->slots) : c->slots);
 	if (c->agents)

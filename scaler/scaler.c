@@ -217,7 +217,7 @@ static void on_lead(void *data, bool leading)
 		s->pools[i].told = false;
 	journal_note(s->journal, lead_epoch(s->lead), "lead", NULL, NULL, NULL, "%s leads now, on %zu pools",
 				 s->config.name, s->npools);
-	if (s->processes && processes_adopt(s->processes, on_adopted, s, &e) < 0)
+	if (processes_adopt(s->processes, on_adopted, s, &e) < 0)
 		log_error("cannot look for nodes that run already", LOG_S("why", e.text));
 	if (api_open(s, &s->service, &e))
 		log_error("cannot answer on api.pool.*", LOG_S("why", e.text));
@@ -287,22 +287,11 @@ static void make_instance(char out[17])
 		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
-static bool starts_processes(const struct scaler *s)
-{
-	for (size_t i = 0; i < s->npools; i++) {
-		if (s->pools[i].config->driver == DRIVER_PROCESS)
-			return true;
-	}
-	return false;
-}
-
 static int open_parts(struct scaler *s, struct err *e)
 {
 	struct processes_events on_end = {on_process_end, s};
-	int rc = 0;
+	int rc = processes_open(&s->daemon.loop, s->config.dir, &on_end, &s->processes, e);
 
-	if (starts_processes(s))
-		rc = processes_open(&s->daemon.loop, s->config.dir, &on_end, &s->processes, e);
 	if (rc == 0)
 		rc = roster_watch(s->roster, s->bus, e);
 	if (rc == 0)

@@ -84,7 +84,7 @@ static void drop(struct member *m)
 
 static const struct process *process_of(const struct steer *st, const char *name)
 {
-	return st->scaler->processes ? processes_find(st->scaler->processes, name) : NULL;
+	return processes_find(st->scaler->processes, name);
 }
 
 /* "ready", "draining", "lost" by what it says; "" where it says nothing, or is known to be dead. */
@@ -202,6 +202,18 @@ static void on_answer(void *data, struct bus_msg **reply, const struct err *e)
 		m->drain_ms = 0;
 }
 
+/* A node died; where that was one too many, nothing is started for a while. */
+static void died(struct steer *st, struct pool *p, int64_t lived_ms, bool ready)
+{
+	struct scaler *s = st->scaler;
+
+	if (restart_died(&p->restart, lived_ms, ready, clock_mono_ms()))
+		journal_note(s->journal, lead_epoch(s->lead), "suspend", p->config->name, NULL, NULL,
+					 "%u of its nodes in a row died soon after their start: none is started for %d minutes "
+					 "(millrace pool resume %s); their logs are in %s/log",
+					 RESTART_LOOP, RESTART_SUSPEND_MS / 60000, p->config->name, s->config.dir);
+}
+
 /* The epoch lets a node refuse a leader of the past. */
 static bool ask(struct member *m, const char *verb)
 {
@@ -231,7 +243,7 @@ static void on_command(void *data, const char *node, bool starting, int code, co
 	if (starting) {
 		m->dead = true;
 		m->started_ms = 0;
-		restart_died(&m->pool->restart, 0, false, clock_mono_ms());
+		died(st, m->pool, 0, false);
 	} else {
 		m->stop_ms = 0; /* again at the next tick */
 	}
@@ -302,7 +314,7 @@ const char *steer_start(struct steer *st, struct pool *p, struct err *e)
 	}
 	if (p->config->driver == DRIVER_PROCESS && start_process(st, p, name, e)) {
 		if (e->code != ERR_FULL)
-			restart_died(&p->restart, 0, false, clock_mono_ms());
+			died(st, p, 0, false);
 		return NULL;
 	}
 	m = get(st, name, p);
@@ -414,8 +426,7 @@ static void stop(struct member *m, const char *why)
 	if (!ask(m, "stop"))
 		return;
 	m->stop_ms = clock_mono_ms();
-	if (s->processes)
-		processes_signal(s->processes, m->name, 0);
+	processes_signal(s->processes, m->name, 0);
 	note(m->steer, m->pool, "stop", m->name, why);
 }
 
@@ -459,7 +470,7 @@ static void follow_member(struct steer *st, struct member *m, int64_t now_ms)
 		end_by_force(m, "its process is there but was silent for too long: killed");
 	else if (!process && m->started_ms && now_ms - m->started_ms > START_TIMEOUT_MS) {
 		note(st, m->pool, "lost", m->name, "it was started and never heard of");
-		restart_died(&m->pool->restart, 0, false, now_ms);
+		died(st, m->pool, 0, false);
 		m->started_ms = 0;
 	}
 }
@@ -522,11 +533,7 @@ void steer_ended(struct steer *st, const char *node, const char *pool, int64_t l
 	snprintf(why, sizeof(why), "it ended with %s after %.1f s", *how ? how : "something that nobody saw",
 			 (double)lived_ms / 1000);
 	note(st, p, "crash", node, why);
-	if (restart_died(&p->restart, lived_ms, ready, clock_mono_ms()))
-		journal_note(st->scaler->journal, lead_epoch(st->scaler->lead), "suspend", pool, NULL, NULL,
-					 "%u of its nodes in a row died soon after their start: none is started for %d minutes "
-					 "(millrace pool resume %s); their logs are in %s/log",
-					 RESTART_LOOP, RESTART_SUSPEND_MS / 60000, pool, st->scaler->config.dir);
+	died(st, p, lived_ms, ready);
 	scaler_poke(st->scaler);
 }
 
