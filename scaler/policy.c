@@ -44,17 +44,19 @@ static void observe(const struct policy_rule *r, const struct policy_view *v,
 
 	m->used_mean += weight * (v->used - m->used_mean);
 	m->seen_s = v->now_s;
+	m->worse = v->oldest_s > m->oldest_s;
+	m->oldest_s = v->oldest_s;
 	if (!policy_idle(r, v))
 		m->idle_since_s = 0;
 	else if (m->idle_since_s == 0)
 		m->idle_since_s = v->now_s;
 }
 
-/* Waits are longer than promised though all the nodes that should do are there and busy. */
+/* Waits are longer than promised, and get longer, though all the nodes that should do are there and busy. */
 static bool model_is_wrong(const struct policy_rule *r, const struct policy_view *v,
 						   const struct policy_memory *m, unsigned now)
 {
-	return v->oldest_s > r->promise_s && v->waiting > 0 && v->starting == 0 && v->ready >= now &&
+	return v->oldest_s > r->promise_s && m->worse && v->waiting > 0 && v->starting == 0 && v->ready >= now &&
 		   policy_busy(r, v) && since(m->last_up_s, v->now_s, r->start_s + r->promise_s);
 }
 
@@ -142,7 +144,8 @@ static unsigned shrink(const struct policy_rule *r, const struct policy_view *v,
 		return now;
 	}
 
-	unsigned target = fewer(r, now, m->low_most);
+	/* Half of what is too much: loads that fell come back more often than they don't. */
+	unsigned target = fewer(r, now, m->low_most + (now - m->low_most) / 2);
 
 	*ret_reason = POLICY_FEWER;
 	m->last_down_s = v->now_s;

@@ -45,6 +45,8 @@ struct policy_memory {
 	unsigned low_most;     /* the most that would have done since then */
 	double used_mean;      /* slots in use, smoothed: what is busy whatever the handler times are taken for */
 	double seen_s;         /* when they were looked at last; 0: never */
+	double oldest_s;       /* age of the oldest task that waited, at that look */
+	bool worse;            /* it has grown since the look before */
 	unsigned target;       /* the last decision; 0 before the first */
 	bool decided;
 };

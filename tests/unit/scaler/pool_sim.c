@@ -39,8 +39,9 @@ struct world {
 	struct sim_heap running; /* ends, and whose they are */
 	struct forecast forecast;
 	uint32_t *waits;
-	uint64_t rng, arrived, done;
-	double done_s, service_s, now_s;
+	uint64_t rng, arrived;
+	double done, done_s; /* tasks that ended lately and what they took: both fade */
+	double now_s;
 };
 
 static double uniform(struct world *w)
@@ -155,17 +156,14 @@ static struct policy_view look(struct world *w, size_t tick)
 	}
 	if (v.waiting)
 		v.oldest_s = w->now_s - sim_queue_first(&w->queue);
-	if (w->done) {
-		double weight = w->service_s > 0 ? 1 - exp(-1 / SERVICE_TAU_S) : 1;
-
-		w->service_s += weight * (w->done_s / (double)w->done - w->service_s);
-	}
 	forecast_add(&w->forecast, v.now_s, (double)w->arrived);
-	v.service_s = w->service_s;
+	/* Each task counts the same: a look at which a single long one ended says little. */
+	v.service_s = w->done > 0 ? w->done_s / w->done : 0;
+	w->done *= exp(-1 / SERVICE_TAU_S);
+	w->done_s *= exp(-1 / SERVICE_TAU_S);
 	v.arrival_per_s = forecast_at(&w->forecast, 0);
 	v.forecast_per_s = forecast_at(&w->forecast, w->rule->start_s + 1);
-	w->arrived = w->done = 0;
-	w->done_s = 0;
+	w->arrived = 0;
 	return v;
 }
 
