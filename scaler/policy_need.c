@@ -82,13 +82,14 @@ static double backlog_slots(const struct policy_rule *r, const struct policy_vie
 	if (!(service_s > 0))
 		return v->used + waiting;
 
+	double held = v->used * MAX_OF(1 - r->promise_s / service_s, 0);
+	double busy = MAX_OF(used_then(r, v, load), held);
+
 	/* What the nodes that are there will have worked off before another is ready. */
-	double spare = (v->ready + v->starting / 2.0) * r->slots - load;
+	double spare = (v->ready + v->starting / 2.0) * r->slots - busy;
 	if (spare > 0)
 		waiting = MAX_OF(waiting - spare / service_s * r->start_s, 0);
-
-	double held = v->used * MAX_OF(1 - r->promise_s / service_s, 0);
-	return MAX_OF(load, held) + waiting * service_s / MAX_OF(r->promise_s, service_s);
+	return busy + waiting * service_s / MAX_OF(r->promise_s, service_s);
 }
 
 struct policy_need policy_need_of(const struct policy_rule *r, const struct policy_view *v,
@@ -100,7 +101,8 @@ struct policy_need policy_need_of(const struct policy_rule *r, const struct poli
 	need.unserved = v->waiting > 0 && v->ready > 0 && !policy_busy(r, v) && v->oldest_s > SEEN_S;
 	if (!policy_idle(r, v))
 		need.nodes = 1;
-	ask_load(&need, r, v, used_then(r, v, load) * margin, POLICY_WAIT, POLICY_FULL);
+	need.busy = used_then(r, v, load);
+	ask_load(&need, r, v, need.busy * margin, POLICY_WAIT, POLICY_FULL);
 	if (later > load)
 		ask_load(&need, r, v, used_then(r, v, later) * margin, POLICY_FORECAST, POLICY_FORECAST);
 	/* While tasks wait to be worked off all slots are to be in use: the mean says something again afterwards. */

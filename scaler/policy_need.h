@@ -9,6 +9,7 @@
 struct policy_need {
 	unsigned nodes;
 	enum policy_reason reason; /* WAIT, BACKLOG, FULL or FORECAST */
+	double busy;               /* slots expected to be in use when a node that is started now is ready */
 	bool unserved;             /* tasks wait beside free slots: more of these would not help */
 };
 

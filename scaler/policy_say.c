@@ -68,15 +68,18 @@ static bool knows_load(const struct policy_view *v)
 }
 
 static void say_seen(struct sentence *s, const struct policy_rule *r, const struct policy_view *v,
-					 enum policy_reason reason)
+					 const struct policy_need *need, enum policy_reason reason)
 {
 	if (knows_load(v)) {
 		say_number(s, v->arrival_per_s);
 		say(s, " tasks/s of ");
 		say_number(s, v->service_s);
-		unsigned slots = policy_ceil(v->arrival_per_s * v->service_s);
+		unsigned slots = policy_ceil(v->arrival_per_s * v->service_s), soon = policy_ceil(need->busy);
 
 		say(s, " s need %u slot%s", slots, slots == 1 ? "" : "s");
+		/* Of long tasks most are still to come, or are of another time. */
+		if (soon != slots)
+			say(s, " (%u in %.0f s)", soon, r->start_s);
 		if (reason == POLICY_FORECAST) {
 			say(s, ", ");
 			say_number(s, v->forecast_per_s);
@@ -168,7 +171,7 @@ void policy_say(const struct policy_rule *r, const struct policy_view *v,
 		say_nodes(&s, d->target);
 		return;
 	}
-	say_seen(&s, r, v, d->reason);
+	say_seen(&s, r, v, need, d->reason);
 	switch (d->reason) {
 	case POLICY_MAX:
 		say_nodes(&s, MAX_OF(need->nodes, was));
