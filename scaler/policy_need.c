@@ -70,7 +70,8 @@ static void ask_load(struct policy_need *need, const struct policy_rule *r,
 					 enum policy_reason full)
 {
 	if (v->service_s > 0 && load > 0)
-		ask(need, policy_wait_nodes(load / v->service_s, v->service_s, r->promise_s, r->slots), wait);
+		ask(need, policy_wait_nodes(load / v->service_s, v->service_s, r->promise_s, r->slots),
+			wait);
 	ask(need, under_full(r, load), full);
 }
 

@@ -74,7 +74,8 @@ static void say_seen(struct sentence *s, const struct policy_rule *r, const stru
 		say_number(s, v->arrival_per_s);
 		say(s, " tasks/s of ");
 		say_number(s, v->service_s);
-		unsigned slots = policy_ceil(v->arrival_per_s * v->service_s), soon = policy_ceil(need->busy);
+		unsigned slots = policy_ceil(v->arrival_per_s * v->service_s),
+				 soon = policy_ceil(need->busy);
 
 		say(s, " s need %u slot%s", slots, slots == 1 ? "" : "s");
 		/* Of long tasks most are still to come, or are of another time. */
@@ -113,8 +114,7 @@ static void say_more(struct sentence *s, const struct policy_rule *r, const stru
 		say_promise(s, r);
 	}
 	if (need->nodes > d->target)
-		say(s, " (%u wanted, %u more in %.0f s at most)", need->nodes, r->step,
-			r->up_cooldown_s);
+		say(s, " (%u wanted, %u more in %.0f s at most)", need->nodes, r->step, r->up_cooldown_s);
 }
 
 static void say_cooldown(struct sentence *s, const struct policy_rule *r,
@@ -127,10 +127,11 @@ static void say_cooldown(struct sentence *s, const struct policy_rule *r,
 			v->now_s - m->window_s, r->step, r->up_cooldown_s);
 		return;
 	}
-	say_nodes(s, m->low_most);
-	say(s, " would do, for %.0f s now; ", v->now_s - m->low_since_s);
+	say_nodes(s, need->nodes);
+	say(s, " would do; ");
 	say_nodes(s, was);
-	say(s, " stay until that lasted %.0f s", r->down_cooldown_s);
+	say(s, was == 1 ? " stays" : " stay");
+	say(s, " until it was so for %.0f s", r->down_cooldown_s);
 }
 
 static void say_steady(struct sentence *s, const struct policy_rule *r, const struct policy_view *v,

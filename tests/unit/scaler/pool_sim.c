@@ -34,7 +34,7 @@ struct world {
 	const struct policy_rule *rule;
 	struct sim_result *result;
 	struct node nodes[NODES_MAX];
-	size_t top; /* nodes beyond it were never there */
+	size_t top;              /* nodes beyond it were never there */
 	struct sim_queue queue;  /* of arrival times */
 	struct sim_heap running; /* ends, and whose they are */
 	struct forecast forecast;
@@ -97,7 +97,8 @@ static void dispatch(struct world *w)
 		for (size_t i = 0; i < w->top; i++) {
 			struct node *n = &w->nodes[i];
 
-			if (n->state == NODE_READY && n->used < w->rule->slots && (!best || n->used < best->used))
+			if (n->state == NODE_READY && n->used < w->rule->slots &&
+				(!best || n->used < best->used))
 				best = n;
 		}
 		if (!best)
@@ -108,7 +109,7 @@ static void dispatch(struct world *w)
 		note_wait(w, came_s, w->now_s - came_s);
 		if (isfinite(service_s))
 			sim_heap_push(&w->running, (struct sim_end){w->now_s + service_s, service_s,
-														 (unsigned)(best - w->nodes)});
+														(unsigned)(best - w->nodes)});
 	}
 }
 
@@ -263,7 +264,8 @@ static void run_to(struct world *w, double until_s)
 		double first = MIN_OF(next, ready_s);
 
 		/* Drawing the next arrival again after any event is right: the exponential has no memory. */
-		if (sim_heap_len(&w->running) && sim_heap_first(&w->running).at_s <= MIN_OF(first, until_s)) {
+		if (sim_heap_len(&w->running) &&
+			sim_heap_first(&w->running).at_s <= MIN_OF(first, until_s)) {
 			end_task(w);
 			continue;
 		}

@@ -42,61 +42,95 @@ static void first_decisions(void **state UNUSED)
 		const char *text;
 	} rows[] = {
 		/* Nothing to do. */
-		{{.ready = 1}, 1, POLICY_STEADY, "0 of 10 slots are in use: 1 node does for a wait under 2 s"},
+		{{.ready = 1},
+		 1,
+		 POLICY_STEADY,
+		 "0 of 10 slots are in use: 1 node does for a wait under 2 s"},
 		{{.ready = 2, .arrival_per_s = 30, .forecast_per_s = 30, .service_s = 0.2, .used = 6},
 		 2,
 		 POLICY_COOLDOWN,
-		 "30 tasks/s of 0.2 s need 6 slots: 1 node would do, for 0 s now; 2 nodes stay until that lasted "
-		 "60 s"},
+		 "30 tasks/s of 0.2 s need 6 slots: 1 node would do; 2 nodes stay until it was so for 60 "
+		 "s"},
 		/* Bounds. */
 		{{.ready = 0}, 1, POLICY_MIN, "0 nodes, fewer than the least: 1 node"},
-		{{.ready = 50, .used = 500}, 40, POLICY_MAX,
+		{{.ready = 50, .used = 500},
+		 40,
+		 POLICY_MAX,
 		 "500 of 500 slots are in use: 63 nodes, but 40 is the most"},
 		{{.ready = 40, .used = 400, .waiting = 9000, .oldest_s = 3.25},
 		 40,
 		 POLICY_MAX,
-		 "400 of 400 slots are in use, 9000 wait (oldest 3.2 s): 940 nodes wanted, but 40 is the most"},
+		 "400 of 400 slots are in use, 9000 wait (oldest 3.2 s): 940 nodes wanted, but 40 is the "
+		 "most"},
 		{{.ready = 35, .used = 350, .waiting = 9000, .oldest_s = 3},
 		 40,
 		 POLICY_MAX,
-		 "350 of 350 slots are in use, 9000 wait (oldest 3 s): 935 nodes wanted, but 40 is the most"},
+		 "350 of 350 slots are in use, 9000 wait (oldest 3 s): 935 nodes wanted, but 40 is the "
+		 "most"},
 		/* The promise: seven of eight slots' load, and one in eleven waits too long. */
-		{{.ready = 1, .used = 9, .arrival_per_s = 0.95, .forecast_per_s = 0.95, .service_s = 10, .waiting = 1},
+		{{.ready = 1,
+		  .used = 9,
+		  .arrival_per_s = 0.95,
+		  .forecast_per_s = 0.95,
+		  .service_s = 10,
+		  .waiting = 1},
 		 2,
 		 POLICY_WAIT,
 		 "0.95 tasks/s of 10 s need 10 slots, 1 waits (oldest 0 s): 2 nodes for a wait under 2 s"},
 		/* What waits. */
-		{{.ready = 1, .used = 10, .arrival_per_s = 12, .forecast_per_s = 12, .service_s = 0.21,
-		  .waiting = 340, .oldest_s = 1.2},
+		{{.ready = 1,
+		  .used = 10,
+		  .arrival_per_s = 12,
+		  .forecast_per_s = 12,
+		  .service_s = 0.21,
+		  .waiting = 340,
+		  .oldest_s = 1.2},
 		 2,
 		 POLICY_BACKLOG,
-		 "12 tasks/s of 0.21 s need 3 slots, 340 wait (oldest 1.2 s): 2 nodes to work off what waits "
+		 "12 tasks/s of 0.21 s need 3 slots, 340 wait (oldest 1.2 s): 2 nodes to work off what "
+		 "waits "
 		 "within 2 s"},
 		{{.ready = 1, .used = 10, .waiting = 25, .oldest_s = 0.5},
 		 4,
 		 POLICY_BACKLOG,
-		 "10 of 10 slots are in use, 25 wait (oldest 0.5 s): 4 nodes, as how long tasks take is not known "
+		 "10 of 10 slots are in use, 25 wait (oldest 0.5 s): 4 nodes, as how long tasks take is "
+		 "not known "
 		 "yet"},
 		/* Of tasks longer than the promise each wants a slot. */
-		{{.ready = 1, .used = 10, .service_s = 600, .arrival_per_s = 0.1, .waiting = 25, .oldest_s = 1},
+		{{.ready = 1,
+		  .used = 10,
+		  .service_s = 600,
+		  .arrival_per_s = 0.1,
+		  .waiting = 25,
+		  .oldest_s = 1},
 		 4,
 		 POLICY_BACKLOG,
 		 NULL},
 		/* A step at a time. */
-		{{.ready = 2, .used = 20, .arrival_per_s = 500, .forecast_per_s = 500, .service_s = 0.2,
-		  .waiting = 800, .oldest_s = 2},
+		{{.ready = 2,
+		  .used = 20,
+		  .arrival_per_s = 500,
+		  .forecast_per_s = 500,
+		  .service_s = 0.2,
+		  .waiting = 800,
+		  .oldest_s = 2},
 		 12,
 		 POLICY_BACKLOG,
-		 "500 tasks/s of 0.2 s need 100 slots, 800 wait (oldest 2 s): 12 nodes to work off what waits "
+		 "500 tasks/s of 0.2 s need 100 slots, 800 wait (oldest 2 s): 12 nodes to work off what "
+		 "waits "
 		 "within 2 s (18 wanted, 10 more in 5 s at most)"},
 		/* Full: at the share itself, not under it. */
-		{{.ready = 1, .used = 8}, 2, POLICY_FULL, "8 of 10 slots are in use: 2 nodes to stay under 80 % full"},
+		{{.ready = 1, .used = 8},
+		 2,
+		 POLICY_FULL,
+		 "8 of 10 slots are in use: 2 nodes to stay under 80 % full"},
 		{{.ready = 1, .used = 7}, 1, POLICY_STEADY, NULL},
 		{{.ready = 2, .used = 16}, 3, POLICY_FULL, NULL},
 		{{.ready = 10, .arrival_per_s = 500, .forecast_per_s = 500, .service_s = 0.2, .used = 60},
 		 13,
 		 POLICY_FULL,
-		 "500 tasks/s of 0.2 s need 100 slots, 60 of 100 slots are in use: 13 nodes to stay under 80 % full"},
+		 "500 tasks/s of 0.2 s need 100 slots, 60 of 100 slots are in use: 13 nodes to stay under "
+		 "80 % full"},
 		/* Long tasks hold their slots; the rate they come with is not in a hurry. */
 		{{.ready = 2, .used = 4, .arrival_per_s = 1, .forecast_per_s = 1, .service_s = 600},
 		 2,
@@ -114,7 +148,8 @@ static void first_decisions(void **state UNUSED)
 		{{.ready = 1, .used = 2, .waiting = 12, .oldest_s = 40},
 		 1,
 		 POLICY_STEADY,
-		 "2 of 10 slots are in use, 12 wait (oldest 40 s): no node takes them, though 8 slots are free; "
+		 "2 of 10 slots are in use, 12 wait (oldest 40 s): no node takes them, though 8 slots are "
+		 "free; "
 		 "more nodes would not either"},
 		/* Nothing is seen. */
 		{{.ready = 3, .stale = true, .waiting = 1000, .oldest_s = 100},
@@ -149,8 +184,8 @@ static void the_first_task_starts_a_node_at_once(void **state UNUSED)
 	struct policy_decision d = decide(&r, v, &m);
 	assert_int_equal(d.target, 1);
 	assert_int_equal(d.reason, POLICY_WAIT);
-	assert_string_equal(d.text,
-						"0 of 0 slots are in use, 1 waits (oldest 0 s): 1 node for a wait under 2 s");
+	assert_string_equal(
+		d.text, "0 of 0 slots are in use, 1 waits (oldest 0 s): 1 node for a wait under 2 s");
 	/* A rate without a task that waits is the past. */
 	m = (struct policy_memory){.decided = true};
 	v.waiting = 0;
@@ -221,8 +256,9 @@ static void growth_within_the_cooldown_is_a_step_in_all(void **state UNUSED)
 	struct policy_decision d = decide(&rule, v, &m);
 	assert_int_equal(d.target, 11);
 	assert_int_equal(d.reason, POLICY_COOLDOWN);
-	assert_string_equal(d.text, "10 of 10 slots are in use, 500 wait (oldest 1 s): 51 nodes wanted, but 10 "
-								"were added in the last 4 s (10 in 5 s at most)");
+	assert_string_equal(d.text,
+						"10 of 10 slots are in use, 500 wait (oldest 1 s): 51 nodes wanted, but 10 "
+						"were added in the last 4 s (10 in 5 s at most)");
 	v.ready = 11;
 	v.starting = 0;
 	v.used = 110;
@@ -247,24 +283,33 @@ static void the_target_stands_whatever_there_is(void **state UNUSED)
 	assert_int_equal(decide(&rule, v, &m).target, 5);
 }
 
-static void fewer_only_after_a_quiet_cooldown_and_by_half(void **state UNUSED)
+static void fewer_only_after_a_quiet_cooldown_and_by_a_third(void **state UNUSED)
 {
 	struct policy_memory m = {0};
-	struct policy_view v = {
-		.now_s = 1000, .ready = 9, .used = 12, .arrival_per_s = 60, .forecast_per_s = 60, .service_s = 0.2};
+	struct policy_view v = {.now_s = 1000,
+							.ready = 9,
+							.used = 12,
+							.arrival_per_s = 60,
+							.forecast_per_s = 60,
+							.service_s = 0.2};
 	struct policy_decision d;
 
 	for (; v.now_s < 1060; v.now_s++)
 		assert_int_equal(decide(&rule, v, &m).target, 9);
 	d = decide(&rule, v, &m);
 	/* 12 slots and a tenth over 80 % of ten: two would do. */
-	assert_int_equal(d.target, 5);
+	assert_int_equal(d.target, 6);
 	assert_int_equal(d.reason, POLICY_FEWER);
-	assert_string_equal(d.text, "60 tasks/s of 0.2 s need 12 slots: 5 nodes, as no more were needed for 60 s");
-	v.ready = 5;
-	for (v.now_s = 1061; v.now_s < 1121; v.now_s++)
-		assert_int_equal(decide(&rule, v, &m).target, 5);
-	assert_int_equal(decide(&rule, v, &m).target, 3);
+	assert_string_equal(
+		d.text, "60 tasks/s of 0.2 s need 12 slots: 6 nodes, as no more were needed for 60 s");
+	v.ready = 6;
+	for (v.now_s = 1061; v.now_s < 1120; v.now_s++)
+		assert_int_equal(decide(&rule, v, &m).target, 6);
+	assert_int_equal(decide(&rule, v, &m).target, 4);
+	/* At last to what is needed. */
+	for (v.ready = 4; v.now_s < 1300; v.now_s++)
+		v.ready = decide(&rule, v, &m).target;
+	assert_int_equal(v.ready, 2);
 }
 
 static void one_busy_moment_begins_the_quiet_anew(void **state UNUSED)
@@ -280,6 +325,8 @@ static void one_busy_moment_begins_the_quiet_anew(void **state UNUSED)
 	v.arrival_per_s = 10;
 	for (v.now_s = 1051; v.now_s < 1111; v.now_s++)
 		assert_int_equal(decide(&rule, v, &m).target, 5);
+	/* The cooldown is remembered in parts of four seconds. */
+	v.now_s = 1116;
 	assert_true(decide(&rule, v, &m).target < 5);
 }
 
@@ -463,19 +510,28 @@ static void the_idlest_of_ours_goes(void **state UNUSED)
 		struct policy_node nodes[3];
 		int victim;
 	} rows[] = {
-		{{{.used = 3, .slots = 10, .ours = true}, {.used = 1, .slots = 10, .ours = true}, {.slots = 10}}, 1},
+		{{{.used = 3, .slots = 10, .ours = true},
+		  {.used = 1, .slots = 10, .ours = true},
+		  {.slots = 10}},
+		 1},
 		/* The share counts, not the number. */
-		{{{.used = 3, .slots = 10, .ours = true}, {.used = 1, .slots = 2, .ours = true}, {.slots = 10}}, 0},
+		{{{.used = 3, .slots = 10, .ours = true},
+		  {.used = 1, .slots = 2, .ours = true},
+		  {.slots = 10}},
+		 0},
 		/* Sick before idle, but never another's. */
-		{{{.used = 9, .slots = 10, .ours = true, .unhealthy = true}, {.slots = 10, .ours = true},
+		{{{.used = 9, .slots = 10, .ours = true, .unhealthy = true},
+		  {.slots = 10, .ours = true},
 		  {.unhealthy = true}},
 		 0},
 		/* Agents would have to move. */
-		{{{.slots = 10, .ours = true, .agents = 2}, {.slots = 10, .ours = true, .agents = 1},
+		{{{.slots = 10, .ours = true, .agents = 2},
+		  {.slots = 10, .ours = true, .agents = 1},
 		  {.slots = 10, .ours = true, .agents = 3}},
 		 1},
 		/* The youngest of equals. */
-		{{{.slots = 10, .ours = true, .age_s = 50}, {.slots = 10, .ours = true, .age_s = 60},
+		{{{.slots = 10, .ours = true, .age_s = 50},
+		  {.slots = 10, .ours = true, .age_s = 60},
 		  {.slots = 10, .ours = true, .age_s = 5}},
 		 2},
 		{{{.slots = 10}, {.slots = 10}, {.slots = 10, .unhealthy = true}}, -1},
@@ -495,7 +551,7 @@ int main(void)
 		cmocka_unit_test(what_hangs_is_bounded_by_max),
 		cmocka_unit_test(growth_within_the_cooldown_is_a_step_in_all),
 		cmocka_unit_test(the_target_stands_whatever_there_is),
-		cmocka_unit_test(fewer_only_after_a_quiet_cooldown_and_by_half),
+		cmocka_unit_test(fewer_only_after_a_quiet_cooldown_and_by_a_third),
 		cmocka_unit_test(one_busy_moment_begins_the_quiet_anew),
 		cmocka_unit_test(a_stale_view_changes_nothing_and_counts_as_no_quiet),
 		cmocka_unit_test(idle_goes_to_min),

@@ -99,15 +99,16 @@ static void fewest_nodes_keep_the_promise(void **state UNUSED)
 	static const struct {
 		double arrival, service, promise;
 		unsigned slots;
-	} rows[] = {{1, 1, 1, 1},   {4, 1, 0.5, 1},  {500, 0.2, 2, 10}, {500, 0.2, 0, 10},
-				{7, 3, 0.1, 4}, {1, 60, 2, 10},  {0.01, 1, 2, 10},  {20000, 0.1, 0.01, 16}};
+	} rows[] = {{1, 1, 1, 1},   {4, 1, 0.5, 1}, {500, 0.2, 2, 10}, {500, 0.2, 0, 10},
+				{7, 3, 0.1, 4}, {1, 60, 2, 10}, {0.01, 1, 2, 10},  {20000, 0.1, 0.01, 16}};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		unsigned n = policy_wait_nodes(rows[i].arrival, rows[i].service, rows[i].promise, rows[i].slots);
+		unsigned n =
+			policy_wait_nodes(rows[i].arrival, rows[i].service, rows[i].promise, rows[i].slots);
 
 		assert_true(n >= 1);
-		assert_true(policy_wait_s(n * rows[i].slots, rows[i].arrival, rows[i].service, POLICY_SHARE) <=
-					rows[i].promise);
+		assert_true(policy_wait_s(n * rows[i].slots, rows[i].arrival, rows[i].service,
+								  POLICY_SHARE) <= rows[i].promise);
 		if (n > 1)
 			assert_true(policy_wait_s((n - 1) * rows[i].slots, rows[i].arrival, rows[i].service,
 									  POLICY_SHARE) > rows[i].promise);
