@@ -25,6 +25,10 @@ struct policy_rule sim_rule_of(enum sim_load_id id)
 
 	if (id == LOAD_COLD)
 		rule.min = 0;
+	if (id == LOAD_TIGHT) {
+		rule.slots = 2;
+		rule.promise_s = 0.1;
+	}
 	return rule;
 }
 
@@ -68,6 +72,11 @@ static double rate_long(double t)
 static double rate_steady(double t)
 {
 	return t < 30 || t >= 1500 ? 2 : 100;
+}
+
+static double rate_twenty(double t)
+{
+	return t < 60 ? 0 : 20;
 }
 
 static double rate_half(double t)
@@ -136,6 +145,11 @@ const struct sim_load sim_loads[LOADS] = {
 				   .rate = rate_long,
 				   .service = service_long,
 				   .seed = 6},
+	[LOAD_TIGHT] = {.name = "tight promise",
+					.duration_s = 3600,
+					.rate = rate_twenty,
+					.service = service_short,
+					.seed = 12},
 	[LOAD_MIXED] = {.name = "mixed tasks",
 					.duration_s = 1800,
 					.rate = rate_steady,

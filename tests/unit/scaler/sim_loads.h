@@ -3,7 +3,7 @@
 
 #include "tests/unit/scaler/pool_sim.h"
 
-extern const struct policy_rule sim_rule; /* of all of them, but for `cold`, whose min is 0 */
+extern const struct policy_rule sim_rule; /* sim_rule_of() says where another holds */
 
 enum sim_load_id {
 	LOAD_STEP,    /* 0 to 500 tasks/s of 200 ms and back */
@@ -12,6 +12,7 @@ enum sim_load_id {
 	LOAD_WAVE,    /* a day */
 	LOAD_FLAP,    /* on for 20 s, off for 20 s */
 	LOAD_LONG,    /* tasks of a minute */
+	LOAD_TIGHT,   /* a tenth of a second to wait, on nodes of two slots */
 	LOAD_MIXED,   /* most are short, some are long */
 	LOAD_SLOWER,  /* handlers become three times slower */
 	LOAD_HANGING, /* handlers that never end */

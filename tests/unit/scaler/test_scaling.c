@@ -132,6 +132,15 @@ static void long_tasks_find_a_slot(void **state UNUSED)
 	sim_release(&r);
 }
 
+static void a_tight_promise_is_kept(void **state UNUSED)
+{
+	struct sim_result r = run_named(LOAD_TIGHT);
+
+	expect_late(&r, 75, 3600, 0.005);
+	expect_cost(&r, 1.35, 30);
+	sim_release(&r);
+}
+
 static void mixed_tasks_keep_the_promise(void **state UNUSED)
 {
 	struct sim_result r = run_named(LOAD_MIXED);
@@ -283,6 +292,7 @@ int main(void)
 		cmocka_unit_test(a_wave_is_followed),
 		cmocka_unit_test(a_lane_that_flaps_moves_nothing),
 		cmocka_unit_test(long_tasks_find_a_slot),
+		cmocka_unit_test(a_tight_promise_is_kept),
 		cmocka_unit_test(mixed_tasks_keep_the_promise),
 		cmocka_unit_test(slower_handlers_are_noticed),
 		cmocka_unit_test(handlers_that_hang_lead_to_max_and_no_further),
