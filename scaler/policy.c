@@ -77,9 +77,8 @@ static void observe(const struct policy_rule *r, const struct policy_view *v,
 static bool model_is_wrong(const struct policy_rule *r, const struct policy_view *v,
 						   const struct policy_memory *m, unsigned now)
 {
-	return v->oldest_s > r->promise_s && m->worse && v->waiting > 0 && v->starting == 0 &&
-		   v->ready >= now && policy_busy(r, v) &&
-		   since(m->last_up_s, v->now_s, r->start_s + r->promise_s);
+	return v->oldest_s > r->promise_s && m->worse && v->waiting > 0 && v->ready >= now &&
+		   policy_busy(r, v) && since(m->last_up_s, v->now_s, r->start_s + r->promise_s);
 }
 
 /* now: nodes of the target so far. */

@@ -75,7 +75,7 @@ static void ask_load(struct policy_need *need, const struct policy_rule *r,
 	ask(need, under_full(r, load), full);
 }
 
-/* Slots: the load (or what long tasks hold) and what waits, worked off within the promise; of tasks longer than it, one slot each. */
+/* Slots: what will be in use, and what waits worked off within the promise; of tasks longer than it, one slot each. */
 static double backlog_slots(const struct policy_rule *r, const struct policy_view *v, double load)
 {
 	double service_s = v->service_s, waiting = (double)v->waiting;
@@ -83,8 +83,7 @@ static double backlog_slots(const struct policy_rule *r, const struct policy_vie
 	if (!(service_s > 0))
 		return v->used + waiting;
 
-	double held = v->used * MAX_OF(1 - r->promise_s / service_s, 0);
-	double busy = MAX_OF(used_then(r, v, load), held);
+	double busy = used_then(r, v, load);
 
 	/* What the nodes that are there will have worked off before another is ready. */
 	double spare = (v->ready + v->starting / 2.0) * r->slots - busy;

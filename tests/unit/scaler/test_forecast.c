@@ -97,6 +97,17 @@ static void a_step_is_followed_at_the_second_sample_and_is_no_trend(void **state
 	assert_true(forecast_at(&f, 0) == 0);
 }
 
+static void a_step_ends_the_trend_before_it(void **state UNUSED)
+{
+	struct forecast f = {0};
+
+	for (int t = 0; t <= 120; t++)
+		forecast_add(&f, 1000 + t, 10 + 3 * t);
+	forecast_add(&f, 1121, 2000);
+	forecast_add(&f, 1122, 2000);
+	assert_true(forecast_at(&f, 20) == 2000);
+}
+
 static void a_single_burst_is_left_out(void **state UNUSED)
 {
 	struct forecast f = {0};
@@ -145,6 +156,7 @@ int main(void)
 		cmocka_unit_test(after_a_long_gap_the_old_counts_for_nothing),
 		cmocka_unit_test(a_fall_never_goes_below_nothing),
 		cmocka_unit_test(a_step_is_followed_at_the_second_sample_and_is_no_trend),
+		cmocka_unit_test(a_step_ends_the_trend_before_it),
 		cmocka_unit_test(a_single_burst_is_left_out),
 		cmocka_unit_test(few_tasks_are_no_surprise),
 		cmocka_unit_test(what_is_no_rate_is_left_out),

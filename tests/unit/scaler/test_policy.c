@@ -312,6 +312,26 @@ static void fewer_only_after_a_quiet_cooldown_and_by_a_third(void **state UNUSED
 	assert_int_equal(v.ready, 2);
 }
 
+static void without_a_down_cooldown_fewer_are_fewer_at_once(void **state UNUSED)
+{
+	struct policy_rule r = rule;
+	struct policy_memory m = {0};
+	struct policy_view v = {
+		.now_s = 1000, .ready = 5, .arrival_per_s = 250, .forecast_per_s = 250, .service_s = 0.2};
+
+	r.down_cooldown_s = 0;
+	r.up_cooldown_s = 0;
+	assert_int_equal(decide(&r, v, &m).target, 7);
+	v.now_s = 1001;
+	v.ready = 7;
+	v.arrival_per_s = v.forecast_per_s = 10;
+	assert_int_equal(decide(&r, v, &m).target, 5);
+	/* Up again as soon. */
+	v.now_s = 1002;
+	v.arrival_per_s = v.forecast_per_s = 900;
+	assert_int_equal(decide(&r, v, &m).target, 15);
+}
+
 static void one_busy_moment_begins_the_quiet_anew(void **state UNUSED)
 {
 	struct policy_memory m = {0};
@@ -552,6 +572,7 @@ int main(void)
 		cmocka_unit_test(growth_within_the_cooldown_is_a_step_in_all),
 		cmocka_unit_test(the_target_stands_whatever_there_is),
 		cmocka_unit_test(fewer_only_after_a_quiet_cooldown_and_by_a_third),
+		cmocka_unit_test(without_a_down_cooldown_fewer_are_fewer_at_once),
 		cmocka_unit_test(one_busy_moment_begins_the_quiet_anew),
 		cmocka_unit_test(a_stale_view_changes_nothing_and_counts_as_no_quiet),
 		cmocka_unit_test(idle_goes_to_min),
