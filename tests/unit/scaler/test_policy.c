@@ -394,6 +394,26 @@ static void idle_goes_to_min(void **state UNUSED)
 	assert_int_equal(decide(&r, v, &m).target, 0);
 }
 
+/* The mean of slots in use remembers longer than idle_s: it must not bring back what idling ended. */
+static void what_idling_ended_stays_away(void **state UNUSED)
+{
+	struct policy_rule r = rule;
+	struct policy_memory m = {0};
+	struct policy_view v = {.now_s = 1000, .ready = 14, .used = 100, .service_s = 0.2};
+
+	r.idle_s = 10;
+	r.down_cooldown_s = 5;
+	r.step = 40;
+	for (; v.now_s < 1060; v.now_s++)
+		v.ready = decide(&r, v, &m).target;
+	v.used = 0;
+	for (; v.now_s < 1080; v.now_s++)
+		v.ready = decide(&r, v, &m).target;
+	assert_int_equal(v.ready, 1);
+	for (; v.now_s < 1200; v.now_s++)
+		assert_int_equal(decide(&r, v, &m).target, 1);
+}
+
 static void tasks_too_short_to_be_seen_keep_the_last_node(void **state UNUSED)
 {
 	struct policy_rule r = rule;
@@ -576,6 +596,7 @@ int main(void)
 		cmocka_unit_test(one_busy_moment_begins_the_quiet_anew),
 		cmocka_unit_test(a_stale_view_changes_nothing_and_counts_as_no_quiet),
 		cmocka_unit_test(idle_goes_to_min),
+		cmocka_unit_test(what_idling_ended_stays_away),
 		cmocka_unit_test(tasks_too_short_to_be_seen_keep_the_last_node),
 		cmocka_unit_test(idle_waits_for_the_cooldown_after_growth),
 		cmocka_unit_test(a_wrong_model_is_overruled_by_the_oldest_wait),
