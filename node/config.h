@@ -8,6 +8,8 @@
 
 #define NODE_CAPABILITIES_MAX 32
 #define NODE_LABELS_MAX 32
+#define NODE_AGENTS_MAX 100      /* of agents.max: they must fit into a status */
+#define NODE_AGENTS_TOLD_MAX 120 /* with some that are ending */
 
 struct node_label {
 	const char *name, *value;
@@ -27,7 +29,8 @@ struct node_config {
 	int64_t memory_bytes;
 	char *object_dir;
 	int64_t object_bytes, object_disk_bytes;
-	bool bridge;
+	int64_t agents_max, orphan_after_ns;
+	bool bridge, scaled;
 	/* Made of them by node_config_finish: */
 	char name[TOKEN_MAX + 1];
 	const char

@@ -87,8 +87,10 @@ static struct served_lane *stray(struct puller *p, const struct lane *lane)
 	DL_FOREACH2 (p->strays, l, stray_next) {
 		if (!str_eq(l->lane.name, lane->name))
 			continue;
-		if (!l->handler) /* a bridge's types come and go */
+		if (!l->handler) { /* a bridge's types come and go, and those of hosted agents */
 			l->handler = lanes_handler(p->node->lanes, lane);
+			l->group = l->handler ? puller_group_for(p, l->handler) : 0; /* nothing of it runs */
+		}
 		return l;
 	}
 	if (p->nstrays >= PULLER_LANES_MAX)
@@ -118,7 +120,7 @@ static bool full(const struct puller *p, unsigned group)
 	const struct pull_group *g = &p->groups[group];
 
 	/* What is held was counted as running when it came. */
-	return g->limit && g->running - MIN_OF(g->running, g->held) + g->asked >= g->limit;
+	return g->shut || (g->limit && g->running - MIN_OF(g->running, g->held) + g->asked >= g->limit);
 }
 
 static enum direct_verdict give_back(struct direct_refusal *ret, const char *reason,
@@ -142,7 +144,7 @@ enum direct_verdict direct_judge(struct run *r, struct direct_refusal *ret)
 	}
 	if (!r->direct)
 		return DIRECT_BEGIN;
-	if (!l->handler) {
+	if (!handler_serves(l->handler)) {
 		snprintf(ret->words, sizeof(ret->words), "node %s does not serve lane %s", me,
 				 l->lane.name);
 		return give_back(ret, "no-handler", 0);
@@ -188,21 +190,29 @@ static void start_held(void *data)
 
 	p->starting_held = false;
 	DL_FOREACH_SAFE (p->held, r, next) {
-		if (full(p, r->lane->group))
+		bool served = handler_serves(r->lane->handler);
+		if (served && full(p, r->lane->group))
 			continue;
 		take_out(p, r);
-		run_start_held(r);
+		if (served)
+			run_start_held(r);
+		else
+			run_return(r, "no-handler", "the last agent of its role left this node", 0);
 	}
+}
+
+void direct_room(struct puller *p)
+{
+	if (!p->held || p->starting_held)
+		return;
+	p->starting_held = true;
+	bus_defer(p->node->bus, start_held, p);
 }
 
 void direct_run_ended(struct served_lane *l)
 {
-	struct puller *p = l->puller;
-
-	if (!p || !p->held || p->starting_held)
-		return;
-	p->starting_held = true;
-	bus_defer(p->node->bus, start_held, p);
+	if (l->puller)
+		direct_room(l->puller);
 }
 
 void direct_yield(struct puller *p, bool on)

@@ -30,6 +30,9 @@
 struct handler;
 struct handler_run;
 
+/* Keys that every handler has in the file; the registry reads them. */
+#define SECTION_COMMON_KEYS "type,kind,timeout,slots,version"
+
 /* What is to be done. Everything is borrowed and stays valid until handler_done. */
 struct handler_task {
 	const char *id;
@@ -71,6 +74,7 @@ struct handler_result {
 struct handler_run {
 	struct handler *handler;
 	struct handler_task task;
+	bool late; /* when it is cancelled: since its time is over */
 	/* The kind's own: */
 	void *state;
 	struct handler_run *prev, *next; /* fits utlist's DL_ macros */
@@ -117,6 +121,34 @@ struct handler_context {
 	uv_loop_t *loop;  /* NULL: --check-config */
 	struct bus *bus;  /* likewise */
 	const char *node; /* its name */
+	/*
+	 * A handler's hosted agents came, went, or can take more or less than before: its `slots` and
+	 * `hosted` are what they are now. Called from anywhere, closing included: to be deferred. Or NULL.
+	 */
+	void (*on_hosted)(void *data);
+	void *data;
+};
+
+/* An agent that is placed on this node by name: one process, one task at a time. */
+struct handler_agent {
+	const char *id;
+	const char *project; /* NULL or "": none */
+	int64_t heartbeat_ms;
+};
+struct handler_agent_status {
+	const char *id, *state;                                     /* starting, idle, busy, backoff */
+	int pid;                                                    /* 0: no process now */
+	uint64_t tasks, errors;                                     /* completed; failed, and crashes */
+	int64_t started_wall_ns, active_wall_ns, heartbeat_wall_ns; /* 0: not yet */
+};
+/* What a handler can do whose executions are for hosted agents alone. */
+struct handler_hosting {
+	/* One of that id is there: it takes on what is new. The process starts at once. */
+	void (*host)(struct handler *h, const struct handler_agent *a);
+	/* It takes no more tasks, and ends when it has none. Unknown: nothing happens. */
+	void (*dismiss)(struct handler *h, const char *id);
+	/* The i-th, those that are ending included; false beyond the last. Borrowed for the turn. */
+	bool (*status)(const struct handler *h, size_t i, struct handler_agent_status *ret);
 };
 
 /* A type and who executes it. The registry makes it; the node reads it. */
@@ -127,10 +159,19 @@ struct handler {
 	const struct handler_context *ctx;
 	int64_t timeout_ns; /* for tasks that name none; 0: TASK_TIMEOUT_DEFAULT_NS */
 	unsigned slots; /* executions at once at most; 0: as many as the node has. The node keeps it by
-					   not asking for more. */
+					   not asking for more. Of one with hosting: as many as can be begun by its agents, 0 is
+					   none; it changes. */
+	const struct handler_hosting *hosting; /* NULL: it needs no agents that are placed here */
+	unsigned hosted;                       /* such agents; those that are ending not counted */
 	void *state;    /* the kind's */
 	struct handlers *owner;
 };
+
+/* Whether there is anybody to execute its type. h may be NULL. */
+static inline bool handler_serves(const struct handler *h)
+{
+	return h && (!h->hosting || h->hosted > 0);
+}
 
 /* A kind says so when its close is complete (registry.c). */
 void handler_closed(struct handler *h);

@@ -56,7 +56,9 @@ static struct handler *handler_for(const struct lanes *ls, const struct lane *l)
 
 	if (!lane_served_by(l, c->capabilities, c->ncapabilities))
 		return NULL;
-	if (!h && ls->bridge && bridge_wants(ls->bridge, l->type))
+	if (h) /* what we host agents of is not bridged while we have none */
+		return handler_serves(h) ? h : NULL;
+	if (ls->bridge && bridge_wants(ls->bridge, l->type))
 		h = handlers_bridge(ls->node->handlers, l->type);
 	return h;
 }
@@ -77,12 +79,17 @@ static void review(struct lanes *ls, const struct known_lane *k)
 				 rule && lane_setting_closed(&rule->set, clock_wall_ns()));
 }
 
-static void on_bridge_change(void *data)
+void lanes_review(struct lanes *ls)
 {
-	struct lanes *ls = data;
-
+	if (!ls)
+		return;
 	for (const struct known_lane *k = ls->known; k; k = k->hh.next)
 		review(ls, k);
+}
+
+static void on_bridge_change(void *data)
+{
+	lanes_review(data);
 }
 
 static void forget(struct lanes *ls, struct known_lane *k)

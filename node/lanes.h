@@ -15,6 +15,8 @@ struct lanes;
 /* Watches the buckets; they must exist. */
 MUST_CHECK int lanes_open(struct node *n, struct lanes **ret, struct err *e);
 void lanes_close(struct lanes **l);
+/* The types that this node serves are others now. */
+void lanes_review(struct lanes *l);
 /* The handler for a lane that is served here, whether the bucket has it or not; else NULL. */
 struct handler *lanes_handler(const struct lanes *l, const struct lane *lane);
 /* All lanes of the bucket have been told once. */

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 bool load_parse_stat(const char *text, uint64_t *ret_busy, uint64_t *ret_total)
@@ -62,7 +63,14 @@ static bool read_start(const char *path, char *out, size_t len)
 	return true;
 }
 
-void load_look(struct load *l)
+double load_disk_percent(uint64_t blocks, uint64_t free_blocks, uint64_t available)
+{
+	uint64_t used = blocks - MIN_OF(blocks, free_blocks);
+
+	return used + available ? 100.0 * (double)used / (double)(used + available) : 0;
+}
+
+void load_look(struct load *l, const char *dir)
 {
 	char text[4096];
 	uint64_t busy, total, pages;
@@ -79,4 +87,7 @@ void load_look(struct load *l)
 	if (read_start("/proc/self/statm", text, sizeof(text)) &&
 		sscanf(text, "%*u %" SCNu64, &pages) == 1)
 		l->rss_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
+	struct statvfs disk;
+	if (!statvfs(dir, &disk))
+		l->disk_percent = load_disk_percent(disk.f_blocks, disk.f_bfree, disk.f_bavail);
 }

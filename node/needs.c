@@ -9,9 +9,10 @@
 
 #include "common/jetstream.h"
 #include "common/log.h"
+#include "node/agents.h"
 
-static const char *const streams[] = {"EVENTS",		 "DIRECT",	  "KV_nodes",  "KV_lanes",
-									 "KV_settings", "KV_limits", "KV_cancels"};
+static const char *const streams[] = {"EVENTS",      "DIRECT",    "KV_nodes",   "KV_lanes",
+									  "KV_settings", "KV_limits", "KV_cancels", "KV_agents"};
 
 struct needs {
 	struct node *node;
@@ -60,7 +61,8 @@ static void ask(struct needs *s)
 	char verb[64];
 	struct err e;
 
-	if (s->at == ARRAY_LEN(streams)) {
+	/* The last is for those who host agents. */
+	if (s->at == ARRAY_LEN(streams) - (agents_wanted(s->node) ? 0 : 1)) {
 		s->met = true;
 		s->on_met(s->node);
 		return;

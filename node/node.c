@@ -16,11 +16,13 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/service.h"
+#include "node/agents.h"
 #include "node/cancel.h"
 #include "node/control.h"
 #include "node/direct.h"
 #include "node/lanes.h"
 #include "node/needs.h"
+#include "node/orphan.h"
 #include "node/puller.h"
 #include "node/registry.h"
 #include "node/report.h"
@@ -65,6 +67,11 @@ static void on_markers_known(struct node *n)
 		daemon_stop(n->daemon);
 		return;
 	}
+	if (agents_wanted(n) && agents_open(n, &n->agents, &e)) {
+		log_error("cannot watch agents", LOG_S("error", e.text));
+		daemon_stop(n->daemon);
+		return;
+	}
 	direct_open(n->puller);
 	registry_start(n->registry);
 	daemon_ready(n->daemon);
@@ -104,6 +111,7 @@ static void leave(void *data)
 	struct node *n = data;
 
 	lanes_close(&n->lanes);
+	agents_close(&n->agents);
 	cancel_close(n);
 	service_close(&n->control);
 	registry_leave(n->registry, on_left);
@@ -171,7 +179,8 @@ int node_open(struct node *n, struct daemon *d, const struct node_config *c, str
 	snprintf(client, sizeof(client), "millrace-node %s", c->name);
 	if (bus_open(&d->loop, &c->nats, client, &ev, &n->bus, e))
 		return e->code;
-	n->handler_context = (struct handler_context){.loop = &d->loop, .bus = n->bus, .node = c->name};
+	n->handler_context = (struct handler_context){
+		.loop = &d->loop, .bus = n->bus, .node = c->name, .on_hosted = agents_on_hosted, .data = n};
 	if (handlers_open(c->handlers, &n->handler_context, &n->handlers, e)) {
 		bus_close(&n->bus);
 		return err_wrap(e, "handlers");
@@ -183,6 +192,8 @@ int node_open(struct node *n, struct daemon *d, const struct node_config *c, str
 	n->registry = registry_open(n);
 	n->needs = needs_open(n, on_met);
 	needs_look(n->needs);
+	if (c->orphan_after_ns)
+		n->orphan = orphan_open(n);
 	log_info("starting", LOG_S("node", c->name), LOG_I("slots", c->slots), LOG_S("pool", c->pool),
 			 LOG_S("capabilities", c->capabilities_text),
 			 LOG_I("types", handlers_count(n->handlers)),
@@ -232,6 +243,8 @@ void node_close(struct node *n)
 	n->life = NODE_STOPPING;
 	n->leaving = true;
 	lanes_close(&n->lanes);
+	agents_close(&n->agents);
+	orphan_close(&n->orphan);
 	cancel_close(n);
 	service_close(&n->control);
 	running_close(&n->running);

@@ -26,6 +26,8 @@ struct service;
 struct needs;
 struct cancel;
 struct spool;
+struct agents;
+struct orphan;
 
 /* After the drain's deadline handlers may take so long to end what they hold. */
 #define NODE_PATIENCE_MS 2000
@@ -53,6 +55,8 @@ struct node {
 	struct needs *needs;
 	struct cancel *cancel;
 	struct spool *spool;
+	struct agents *agents; /* NULL: it hosts none */
+	struct orphan *orphan; /* NULL: it ends when it is told to */
 	struct node_counts counts;
 	char instance[TOKEN_MAX + 12]; /* differs at each start */
 	uint64_t events;               /* messages published to events.*, for their ids */

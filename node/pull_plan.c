@@ -22,6 +22,8 @@ static unsigned group_free(const struct pull_group *g)
 {
 	unsigned used = g->running + g->asked;
 
+	if (g->shut)
+		return 0;
 	if (!g->limit && !g->metered)
 		return UINT32_MAX;
 	return g->limit > used ? g->limit - used : 0;
@@ -33,6 +35,8 @@ static unsigned group_park_free(const struct pull_group *g)
 	unsigned idle = g->limit > g->running ? g->limit - g->running : 0;
 	unsigned most = idle / 2;
 
+	if (g->shut)
+		return 0;
 	if (!g->limit)
 		return UINT32_MAX;
 	return MIN_OF(group_free(g), most > g->parked ? most - g->parked : 0);

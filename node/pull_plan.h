@@ -43,6 +43,7 @@ struct pull_group {
 	bool free;    /* nobody's, for puller_lanes.c */
 	bool metered; /* a lane's: limit is what all nodes together leave to us, and nothing is parked */
 	unsigned held; /* of those running, what only waits here for its turn; direct.h */
+	bool shut;     /* nobody is there to begin one now: nothing is asked, whatever the limit */
 };
 
 struct pull_room {

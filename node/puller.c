@@ -166,6 +166,12 @@ static int64_t hand_back_delay_ms(const struct puller_consumer *c, const struct 
 	return delivered < HAND_BACK_AT_ONCE || !s->credits ? 0 : MAX_OF(over_ms, 100);
 }
 
+/* An agent went after this was asked for: whoever has one free may have it. */
+static bool nobody_free(const struct puller *p, const struct served_lane *l)
+{
+	return l->handler && l->handler->hosting && p->groups[l->group].running >= l->handler->slots;
+}
+
 static bool admitted(const struct puller *p, const struct served_lane *l)
 {
 	return !l->permits || !permits_active(l->permits) ||
@@ -216,6 +222,13 @@ void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 		slots_decline(&p->node->slots, credited);
 		metric_add(p->declined, 1);
 		js_nak(p->node->bus, bus_msg_reply(*m), PULL_EXPIRES_MS + 100);
+		return;
+	}
+	if (!c->lane->direct && nobody_free(p, l)) {
+		slots_decline(&p->node->slots, credited);
+		metric_add(p->declined, 1);
+		js_nak(p->node->bus, bus_msg_reply(*m), hand_back_delay_ms(c, s, meta->delivered));
+		puller_wanted(p);
 		return;
 	}
 	slots_begin(&p->node->slots, credited, bus_msg_len(*m));
@@ -427,8 +440,10 @@ struct puller *puller_open(struct node *n)
 		metric_counter("millrace_node_pulls_total", "Pull requests sent.", "kind=\"parked\"");
 	p->asked_now =
 		metric_counter("millrace_node_pulls_total", "Pull requests sent.", "kind=\"no_wait\"");
-	p->declined = metric_counter("millrace_node_declined_total",
-								 "Deliveries handed back: asked for before a drain, a pause or a limit.", NULL);
+	p->declined = metric_counter(
+		"millrace_node_declined_total",
+		"Deliveries handed back: asked for before a drain, a pause, a limit or an agent's end.",
+		NULL);
 	p->avoided = metric_counter("millrace_node_avoided_total",
 								"Retries left to other nodes, as this one failed them.", NULL);
 	timeout_init(&p->sweep, bus_timeouts(n->bus));

@@ -49,6 +49,8 @@ void puller_serve(struct puller *p, const struct lane *l, struct handler *h);
 /* No more is asked; what still comes of earlier requests is run. */
 void puller_drop(struct puller *p, const char *lane);
 void puller_pause(struct puller *p, const char *lane, bool paused);
+/* h, which has hosting, has other slots than before. */
+void puller_room(struct puller *p, const struct handler *h);
 /* Limits that all nodes share; NULL: none. */
 void puller_limit(struct puller *p, const char *lane, const struct lane_setting *set);
 

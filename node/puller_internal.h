@@ -53,6 +53,8 @@ void puller_on_end(void *data, enum js_pull_end why);
 void puller_on_wake(void *data, struct bus_msg **m);
 /* It may have work. */
 void puller_hint(struct puller_consumer *c);
+/* The group of h's own limit; 0: it has none. */
+unsigned puller_group_for(struct puller *p, struct handler *h);
 /* The lane may have work, in any class. */
 void puller_seek(struct served_lane *l);
 /* Takes what its outstanding request holds out of the books. */

@@ -25,9 +25,9 @@ static struct served_lane *find(const struct puller *p, const char *name)
 	return NULL;
 }
 
-static unsigned group_for(struct puller *p, struct handler *h)
+unsigned puller_group_for(struct puller *p, struct handler *h)
 {
-	if (!h->slots)
+	if (!h->slots && !h->hosting)
 		return 0;
 	for (unsigned i = 1; i < p->ngroups; i++) {
 		if (p->group_of[i] == h)
@@ -35,7 +35,7 @@ static unsigned group_for(struct puller *p, struct handler *h)
 	}
 	p->groups = xreallocarray(p->groups, p->ngroups + 1, sizeof(*p->groups));
 	p->group_of = xreallocarray(p->group_of, p->ngroups + 1, sizeof(struct handler *));
-	p->groups[p->ngroups] = (struct pull_group){.limit = h->slots};
+	p->groups[p->ngroups] = (struct pull_group){.limit = h->slots, .shut = !h->slots};
 	p->group_of[p->ngroups] = h;
 	return p->ngroups++;
 }
@@ -157,7 +157,7 @@ void puller_serve(struct puller *p, const struct lane *lane, struct handler *h)
 	l->handler = h;
 	l->puller = p;
 	l->refs = 1;
-	l->group = group_for(p, h);
+	l->group = puller_group_for(p, h);
 	l->consumers = xcalloc(CLASS_COUNT, sizeof(*l->consumers));
 	make_metrics(l);
 	grow(p, l);
@@ -197,7 +197,7 @@ struct served_lane *puller_add_stray(struct puller *p, const struct lane *lane, 
 	l->handler = h;
 	l->puller = p;
 	l->refs = 1;
-	l->group = h ? group_for(p, h) : 0;
+	l->group = h ? puller_group_for(p, h) : 0;
 	make_metrics(l);
 	DL_APPEND2(p->strays, l, stray_prev, stray_next);
 	p->nstrays++;
@@ -233,6 +233,18 @@ void puller_pause(struct puller *p, const char *lane, bool paused)
 	log_info(paused ? "lane paused" : "lane resumed", LOG_S("lane", lane));
 	if (!paused)
 		puller_seek(l);
+	puller_wanted(p);
+}
+
+void puller_room(struct puller *p, const struct handler *h)
+{
+	for (unsigned i = 1; i < p->ngroups; i++) {
+		if (p->group_of[i] != h)
+			continue;
+		p->groups[i].limit = h->slots;
+		p->groups[i].shut = !h->slots;
+	}
+	direct_room(p);
 	puller_wanted(p);
 }
 

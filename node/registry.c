@@ -14,8 +14,10 @@
 #include "common/codec.h"
 #include "common/log.h"
 #include "common/metrics.h"
+#include "node/agents.h"
 #include "node/event.h"
 #include "node/load.h"
+#include "node/spool.h"
 #include "proto/event.pb-c.h"
 
 struct registry {
@@ -32,6 +34,7 @@ struct registry {
 
 /* What a status points to while it is packed. */
 struct parts {
+	Millrace__AgentStatus agents[NODE_AGENTS_TOLD_MAX], *agent_pointers[NODE_AGENTS_TOLD_MAX];
 	const char *types[HANDLERS_MAX];
 	Millrace__Header labels[NODE_LABELS_MAX], *label_pointers[NODE_LABELS_MAX];
 };
@@ -56,9 +59,11 @@ static void describe_lists(const struct node *n, struct parts *p, Millrace__Node
 
 	s->n_capabilities = c->ncapabilities;
 	s->capabilities = (char **)c->capabilities;
-	s->n_types = MIN_OF(handlers_count(n->handlers), ARRAY_LEN(p->types));
-	for (size_t i = 0; i < s->n_types; i++)
-		p->types[i] = handlers_at(n->handlers, i)->type;
+	for (size_t i = 0; i < handlers_count(n->handlers) && s->n_types < ARRAY_LEN(p->types); i++) {
+		const struct handler *h = handlers_at(n->handlers, i);
+		if (handler_serves(h))
+			p->types[s->n_types++] = h->type;
+	}
 	s->types = (char **)p->types;
 	s->n_labels = c->nlabels;
 	for (size_t i = 0; i < c->nlabels; i++) {
@@ -70,17 +75,57 @@ static void describe_lists(const struct node *n, struct parts *p, Millrace__Node
 	s->labels = p->label_pointers;
 }
 
+static void describe_agents(const struct node *n, struct parts *p, Millrace__NodeStatus *s)
+{
+	struct handler_agent_status a;
+
+	s->agents = p->agent_pointers;
+	for (size_t i = 0; i < handlers_count(n->handlers); i++) {
+		const struct handler *h = handlers_at(n->handlers, i);
+		for (size_t k = 0; h->hosting && h->hosting->status(h, k, &a); k++) {
+			if (s->n_agents == ARRAY_LEN(p->agents))
+				return;
+			Millrace__AgentStatus *to = &p->agents[s->n_agents];
+			millrace__agent_status__init(to);
+			to->agent_id = (char *)a.id;
+			to->role_type = h->type;
+			to->state = (char *)a.state;
+			to->pid = (uint32_t)a.pid;
+			to->tasks = a.tasks;
+			to->errors = a.errors;
+			to->started_at = a.started_wall_ns;
+			to->last_active_at = a.active_wall_ns;
+			to->heartbeat_at = a.heartbeat_wall_ns;
+			p->agent_pointers[s->n_agents++] = to;
+		}
+	}
+}
+
+/* A node that does nothing but by hosted agents runs no more at once than they can. */
+static unsigned slots_of(const struct node *n)
+{
+	unsigned by_agents = 0;
+
+	for (size_t i = 0; i < handlers_count(n->handlers); i++) {
+		const struct handler *h = handlers_at(n->handlers, i);
+		if (!h->hosting)
+			return n->slots.total;
+		by_agents += h->slots;
+	}
+	return handlers_count(n->handlers) ? MIN_OF(by_agents, n->slots.total) : n->slots.total;
+}
+
 static void describe(struct registry *g, struct parts *p, Millrace__NodeStatus *s)
 {
 	const struct node *n = g->node;
 
-	load_look(&g->load);
+	load_look(&g->load, spool_base(g->node->spool));
 	millrace__node_status__init(s);
 	s->name = (char *)n->config->name;
 	s->instance = (char *)n->instance;
 	s->pool = (char *)n->config->pool;
 	s->state = state_of(g);
-	s->slots = n->slots.total;
+	s->slots = slots_of(n);
 	s->used = n->slots.running;
 	if (n->config->model)
 		s->model = n->config->model;
@@ -90,6 +135,7 @@ static void describe(struct registry *g, struct parts *p, Millrace__NodeStatus *
 	s->cpu_percent = g->load.cpu_percent;
 	s->memory_percent = g->load.memory_percent;
 	s->rss_bytes = g->load.rss_bytes;
+	s->disk_percent = g->load.disk_percent;
 	s->completed = n->counts.completed;
 	s->failed = n->counts.failed;
 	s->busy_ms = (uint64_t)(n->counts.busy_ns / NS_PER_MS);
@@ -98,7 +144,10 @@ static void describe(struct registry *g, struct parts *p, Millrace__NodeStatus *
 	s->weight = (uint32_t)n->config->weight;
 	s->bridge = n->config->bridge;
 	s->direct = n->direct;
+	s->agents_max = agents_wanted(n) ? (uint32_t)n->config->agents_max : 0;
+	s->scaled = n->config->scaled;
 	describe_lists(n, p, s);
+	describe_agents(n, p, s);
 }
 
 static void on_put(void *data, uint64_t revision, const struct err *e)
@@ -254,7 +303,7 @@ struct registry *registry_open(struct node *n)
 	g->running = metric_gauge("millrace_node_slots_used", "Tasks running now.", NULL);
 	g->unsettled =
 		metric_gauge("millrace_node_outcomes_waiting", "Outcomes not acknowledged yet.", NULL);
-	load_look(&g->load);
+	load_look(&g->load, spool_base(n->spool));
 	return g;
 }
 

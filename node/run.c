@@ -230,6 +230,7 @@ void run_stop(struct run *r, enum run_stop why)
 	if (r->stop != RUN_GOES_ON)
 		return;
 	r->stop = why;
+	r->h.late = why == RUN_TIMED_OUT;
 	run_stop_work(r);
 }
 

@@ -186,6 +186,11 @@ bool spool_busy(const struct spool *s)
 	return s->io > 0;
 }
 
+const char *spool_base(const struct spool *s)
+{
+	return s->base;
+}
+
 uint64_t spool_max_bytes(const struct spool *s)
 {
 	return s->max_bytes;

@@ -30,6 +30,8 @@ void spool_close(struct spool **s);
 /* What is under way on the disk is counted here; a node waits for it at its end. */
 void spool_io(struct spool *s, int by);
 bool spool_busy(const struct spool *s);
+/* The directory that it works below. */
+const char *spool_base(const struct spool *s);
 uint64_t spool_max_bytes(const struct spool *s);
 
 /* on_room runs when there is room, in the order in which it was asked for; perhaps before it

@@ -151,7 +151,7 @@ static void on_run_over(struct timeout *t)
 	tell(h, r, heal_event_make(&own, "done", reason, clock_mono_ms() - r->begin_mono_ms));
 	done.n_events = r->n;
 	done.events = r->events;
-	r->on_done(r->data, &done, NULL);
+	r->on_done(r->data, &done);
 	free_run(r);
 }
 

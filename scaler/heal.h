@@ -26,8 +26,8 @@ bool heal_leads(const struct heal *h);
 /* What every check says, and what is permitted. Returns owned (codec_free). */
 Millrace__HealStatus *heal_status(const struct heal *h);
 
-/* All events of the run, the last of them its own; borrowed. e: it could not be run. */
-typedef void (*heal_on_run_done)(void *data, const Millrace__HealDone *done, const struct err *e);
+/* All events of the run, the last of them its own; borrowed. */
+typedef void (*heal_on_run_done)(void *data, const Millrace__HealDone *done);
 /*
  * Looks now and acts at once. check: "" or "all" for all. ERR_INVALID: no such check; ERR_CONFLICT: we do not lead;
  * ERR_FULL: too many such runs. on_done, once, never before this returned, when all acts have ended.

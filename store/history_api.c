@@ -21,7 +21,7 @@
 #include "common/codec.h"
 #include "proto/api.pb-c.h"
 #include "proto/scale.pb-c.h"
-#include "store/request.h"
+#include "common/request.h"
 
 #define QUERY_TIMEOUT_MS 10000
 #define PING_TIMEOUT_MS 2000

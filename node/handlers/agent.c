@@ -7,7 +7,7 @@
  * is started again after a growing pause. It says what is no frame: killed,
  * and the error says what it said. A cancelled task that it does not let go
  * within the grace: killed too, but then its other tasks go back unspent,
- * for only one of them is to blame.
+ * for only one of them is to blame. It answers no pings: killed as well.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -19,7 +19,7 @@
 #include "common/log.h"
 #include "node/handlers/environment.h"
 #include "node/handlers/scratch.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 #include "node/handlers/tail.h"
 #include "node/handlers/worker.h"
 
@@ -27,18 +27,39 @@ enum { ERROR_MAX = 1400, FAILURES_MAX = 16 };
 
 static void on_timer(uv_timer_t *t);
 
-void agent_init(struct agent *a, struct worker *w)
+struct agent *agent_new(struct worker *w)
 {
+	struct agent *a = xcalloc(1, sizeof *a);
 	a->worker = w;
 	a->state = AGENT_DOWN;
 	a->in.body_max_bytes = (size_t)w->program.limits.output_bytes;
 	uv_timer_init(w->handler->ctx->loop, &a->timer);
-	a->timer.data = a;
+	uv_timer_init(w->handler->ctx->loop, &a->beat);
+	a->timer.data = a->beat.data = a;
+	a->open_timers = 2;
+	DL_APPEND(w->agents, a);
+	w->nagents++;
+	return a;
+}
+
+static void on_timer_closed(uv_handle_t *t)
+{
+	struct agent *a = t->data;
+	if (--a->open_timers == 0)
+		worker_agent_closed(a);
+}
+
+void agent_discard(struct agent *a)
+{
+	DL_DELETE(a->worker->agents, a);
+	uv_close((uv_handle_t *)&a->timer, on_timer_closed);
+	uv_close((uv_handle_t *)&a->beat, on_timer_closed);
 }
 
 bool agent_has_room(const struct agent *a)
 {
-	return a->state == AGENT_UP && a->protocol.code == 0 && a->count < (unsigned)a->worker->agents_each;
+	return a->state == AGENT_UP && a->protocol.code == 0 && !a->hung && !a->retire &&
+		   a->count < (unsigned)a->worker->agents_each;
 }
 
 bool agent_is_gone(const struct agent *a)
@@ -97,6 +118,8 @@ static void release(struct agent *a, struct assignment *s)
 	DL_DELETE(a->assigned, s);
 	a->count--;
 	a->failures = 0;
+	if (a->id)
+		a->active_wall_ns = a->heard_wall_ns = clock_wall_ns();
 }
 
 static void take_result(struct agent *a, struct assignment *s, const struct frame *f)
@@ -109,6 +132,7 @@ static void take_result(struct agent *a, struct assignment *s, const struct fram
 		.content_type = type ? type : a->worker->content_type,
 	};
 	release(a, s);
+	a->tasks++;
 	assignment_finish(s, &r);
 }
 
@@ -128,6 +152,8 @@ static void take_fail(struct agent *a, struct assignment *s, const struct frame 
 	if (after_ms > 0 && after_ms < 86400 * 1000)
 		r.retry_after_ns = after_ms * NS_PER_MS;
 	release(a, s);
+	a->errors +=
+		s->cancel_deadline_ms == 0 || s->run == NULL || s->run->late; /* called off is no error */
 	assignment_finish(s, &r);
 }
 
@@ -136,9 +162,19 @@ static int take_frame(struct agent *a, const struct frame *f, struct err *e)
 	const char *op = json_string_value(json_object_get(f->header, "op"));
 	if (op == NULL)
 		return err_set(e, ERR_PROTOCOL, "a frame has no \"op\"");
+	if (str_eq(op, "pong")) {
+		agent_beat_heard(a);
+		return 0;
+	}
+	if (str_eq(op, "ready")) {
+		if (json_is_true(json_object_get(f->header, "ping")))
+			agent_beat_start(a);
+		return 0;
+	}
 	bool result = str_eq(op, "result");
 	if (!result && !str_eq(op, "fail"))
-		return err_set(e, ERR_PROTOCOL, "a frame's op is \"%.32s\", not result or fail", op);
+		return err_set(e, ERR_PROTOCOL,
+					   "a frame's op is \"%.32s\", not result, fail, ready or pong", op);
 	const json_t *number = json_object_get(f->header, "run");
 	struct assignment *s = json_is_integer(number) ? find(a, json_integer_value(number)) : NULL;
 	if (s == NULL)
@@ -168,9 +204,11 @@ static void on_output(void *data, const char *bytes, size_t len)
 	if (rc < 0) {
 		frame_reader_release(&a->in);
 		child_kill(a->child);
-	} else if (a->state == AGENT_UP) {
+	} else if (a->state == AGENT_UP && !agent_retires(a)) {
 		arm_up(a);
 	}
+	if (a->worker->spawned)
+		spawned_recount(a->worker);
 	worker_turn(a->worker);
 }
 
@@ -204,6 +242,9 @@ static void describe(const struct agent *a, const struct child_end *end, char ou
 	if (a->protocol.code < 0) {
 		snprintf(out, ERROR_MAX, "the agent process %.300s sent what it must not: %s", name,
 		         a->protocol.text);
+	} else if (a->hung) {
+		snprintf(out, ERROR_MAX,
+				 "the agent process %.300s hung: it answered no ping for two intervals", name);
 	} else if (a->killed_for_one) {
 		snprintf(out, ERROR_MAX, "the agent process %.300s was killed for a task that it would not end",
 		         name);
@@ -213,15 +254,32 @@ static void describe(const struct agent *a, const struct child_end *end, char ou
 	}
 }
 
+/* Its process is gone. */
+static void settle_spawned(struct agent *a)
+{
+	struct worker *w = a->worker;
+	if (a->dismissed) {
+		agent_discard(a);
+	} else {
+		a->retire = false;
+		if (a->state == AGENT_DOWN)
+			agent_start(a);
+	}
+	spawned_recount(w);
+}
+
 static void on_end(void *data, const struct child_end *end)
 {
 	struct agent *a = data;
 	struct worker *w = a->worker;
 	char error[ERROR_MAX];
 	describe(a, end, error);
-	bool orderly = end->kind == CHILD_EXITED && end->number == 0 && a->count == 0;
+	/* One that was spawned has no reason of its own to end. */
+	bool orderly = end->kind == CHILD_EXITED && end->number == 0 && a->count == 0 && a->id == NULL;
 	bool hopeless = cannot_run(end);
+	bool unasked = !orderly && (a->state != AGENT_ENDING || a->killed_for_one);
 	uv_timer_stop(&a->timer);
+	agent_beat_stop(a);
 	frame_reader_release(&a->in);
 	free(TAKE(a->dir));
 	a->child = NULL;
@@ -229,16 +287,22 @@ static void on_end(void *data, const struct child_end *end)
 		a->state = AGENT_DOWN;
 	} else {
 		back_off(a);
-		if (!w->closing)
+		if (a->id && !w->closing)
+			log_warn("agent process ended, starting it again", LOG_S("agent", a->id),
+					 LOG_S("type", w->handler->type), LOG_S("why", error));
+		else if (!w->closing)
 			log_warn("agent process ended, starting it again when needed",
 			         LOG_S("type", w->handler->type), LOG_S("why", error));
 	}
+	a->errors += unasked && !w->closing;
 	struct assignment *assigned = TAKE(a->assigned);
 	bool killed_for_one = a->killed_for_one;
 	a->count = 0;
-	a->killed_for_one = false;
+	a->killed_for_one = a->hung = false;
 	a->protocol = (struct err){0};
-	/* From here on it may be up again: a task that ends brings the next. */
+	if (a->id && !w->closing)
+		settle_spawned(a);
+	/* From here on it may be up again, or gone: a task that ends brings the next. */
 	fail_all(assigned, killed_for_one, error, hopeless);
 	if (hopeless)
 		worker_fail_waiting(w, error, true);
@@ -248,6 +312,7 @@ static void on_end(void *data, const struct child_end *end)
 void agent_end(struct agent *a, bool at_once)
 {
 	uv_timer_stop(&a->timer);
+	agent_beat_stop(a);
 	if (a->child == NULL)
 		return;
 	a->state = AGENT_ENDING;
@@ -257,6 +322,14 @@ void agent_end(struct agent *a, bool at_once)
 		child_end_input(a->child);
 		arm(a, a->worker->program.limits.grace_ns / NS_PER_MS);
 	}
+}
+
+bool agent_retires(struct agent *a)
+{
+	if (!a->retire || a->count > 0 || a->state != AGENT_UP)
+		return false;
+	agent_end(a, false);
+	return true;
 }
 
 static bool any_overdue(const struct agent *a)
@@ -280,7 +353,10 @@ static void on_timer(uv_timer_t *t)
 		if (any_overdue(a)) {
 			a->killed_for_one = true;
 			a->state = AGENT_ENDING; /* takes nothing new */
+			agent_beat_stop(a);
 			child_kill(a->child);
+			if (a->worker->spawned)
+				spawned_recount(a->worker);
 		} else if (a->count == 0) {
 			agent_end(a, false);
 		} else {
@@ -292,6 +368,10 @@ static void on_timer(uv_timer_t *t)
 		break;
 	case AGENT_BACKOFF:
 		a->state = AGENT_DOWN;
+		if (a->id) {
+			agent_start(a);
+			spawned_recount(a->worker);
+		}
 		worker_turn(a->worker);
 		break;
 	}
@@ -313,14 +393,36 @@ static void tell(struct agent *a, json_t *header, const void *body, size_t len)
 	child_write_owned(a->child, buf_take(&b), n);
 }
 
+void agent_tell(struct agent *a, json_t *header)
+{
+	tell(a, header, NULL, 0);
+}
+
 static void greet(struct agent *a)
 {
 	const struct worker *w = a->worker;
-	tell(a,
-	     json_pack("{s:s, s:i, s:s, s:s, s:I}", "op", "hello", "version", 1, "type", w->handler->type, "node",
-	               w->handler->ctx->node ? w->handler->ctx->node : "", "agents",
-	               (json_int_t)w->agents_each),
-	     NULL, 0);
+	json_t *hello = json_pack(
+		"{s:s, s:i, s:s, s:s, s:I}", "op", "hello", "version", 1, "type", w->handler->type, "node",
+		w->handler->ctx->node ? w->handler->ctx->node : "", "agents", (json_int_t)w->agents_each);
+	if (a->heartbeat_ms > 0)
+		json_object_set_new(hello, "heartbeat_interval_ms",
+							json_integer((json_int_t)a->heartbeat_ms));
+	agent_tell(a, hello);
+}
+
+/* What the handler's entry says, and who it is. */
+static char **configured_env(const struct agent *a)
+{
+	char **env = NULL;
+	for (char *const *v = a->worker->program.env; v && *v; v++) {
+		strings_add(&env, xstrdup(*v));
+	}
+	if (a->id) {
+		strings_add(&env, xasprintf("MILLRACE_AGENT_ID=%s", a->id));
+		strings_add(&env, xasprintf("MILLRACE_AGENT_ROLE=%s", a->worker->handler->type));
+		strings_add(&env, xasprintf("MILLRACE_PROJECT_ID=%s", a->project ? a->project : ""));
+	}
+	return env;
 }
 
 static int launch(struct agent *a, struct err *e)
@@ -331,8 +433,9 @@ static int launch(struct agent *a, struct err *e)
 	if (rc < 0)
 		return rc;
 	CLEANUP(strings_free) char **argv = program_argv(&w->program, NULL, a->dir);
-	CLEANUP(strings_free) char **env =
-		environment_make(a->dir, h->ctx->node, h->type, NULL, NULL, w->program.env);
+	CLEANUP(strings_free) char **configured = configured_env(a);
+	CLEANUP(strings_free)
+	char **env = environment_make(a->dir, h->ctx->node, h->type, NULL, NULL, configured);
 	const struct child_spec spec = {
 		.loop = h->ctx->loop,
 		.argv = argv,
@@ -356,10 +459,13 @@ void agent_start(struct agent *a)
 	if (launch(a, &e) < 0) {
 		log_warn("agent process cannot be started, trying again", LOG_S("type", a->worker->handler->type),
 		         LOG_S("why", e.text));
+		a->errors++;
 		back_off(a);
 		return;
 	}
 	a->state = AGENT_UP;
+	a->answers_pings = false;
+	a->started_wall_ns = a->heard_wall_ns = clock_wall_ns();
 	greet(a);
 }
 
@@ -380,6 +486,7 @@ void agent_assign(struct agent *a, struct assignment *s)
 	s->agent = a;
 	DL_APPEND(a->assigned, s);
 	a->count++;
+	a->active_wall_ns = a->id ? clock_wall_ns() : 0; /* the others are chosen in their order */
 	json_t *header = json_pack("{s:s, s:I, s:s, s:s, s:I, s:I, s:I, s:o}", "op", "task", "run",
 	                           (json_int_t)s->number, "id", t->id, "type", t->type, "attempt",
 	                           (json_int_t)t->attempt, "epoch", (json_int_t)t->epoch, "timeout_ms",
@@ -400,6 +507,6 @@ void agent_cancel(struct agent *a, struct assignment *s)
 	s->cancel_deadline_ms = clock_mono_ms() + MAX_OF(grace_ms, 1);
 	if (a->state != AGENT_UP)
 		return; /* it is ending anyway */
-	tell(a, json_pack("{s:s, s:I}", "op", "cancel", "run", (json_int_t)s->number), NULL, 0);
+	agent_tell(a, json_pack("{s:s, s:I}", "op", "cancel", "run", (json_int_t)s->number));
 	arm_up(a);
 }

@@ -24,7 +24,7 @@
 #include "node/handlers/child_reap.h"
 #include "node/handlers/exec_child.h"
 #include "node/handlers/scratch.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 #include "node/handlers/tail.h"
 
 enum { LINGER_MS = 2000, BACKSTOP_MS = 8000, READ_BYTES = 65536 };
@@ -44,6 +44,7 @@ struct child {
 	struct tail words;
 	char report[64];
 	size_t report_len;
+	int pid;
 	uv_shutdown_t shutdown;
 	uv_work_t removal;
 };
@@ -179,6 +180,19 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *b)
 	*b = uv_buf_init(read_space, sizeof read_space);
 }
 
+/* "pid NUMBER", once the program runs. What is left of the report is its end. */
+static void take_pid(struct child *c)
+{
+	const char *end = memchr(c->report, '\n', c->report_len);
+	if (c->pid != 0 || end == NULL)
+		return;
+	c->report[c->report_len] = '\0';
+	if (sscanf(c->report, "pid %d", &c->pid) != 1)
+		return;
+	c->report_len -= (size_t)(end + 1 - c->report);
+	memmove(c->report, end + 1, c->report_len);
+}
+
 static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
 	struct child *c = s->data;
@@ -200,6 +214,7 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 		len = MIN_OF(len, sizeof c->report - 1 - c->report_len);
 		memcpy(c->report + c->report_len, b->base, len);
 		c->report_len += len;
+		take_pid(c);
 	}
 }
 
@@ -275,6 +290,11 @@ static void signal_launcher(struct child *c, int signal, int64_t backstop_ms)
 		return;
 	uv_process_kill(&c->process, signal);
 	uv_timer_start(&c->timer, on_backstop, (uint64_t)backstop_ms, 0);
+}
+
+int child_pid(const struct child *c)
+{
+	return c->pid;
 }
 
 void child_stop(struct child *c)

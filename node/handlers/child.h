@@ -59,6 +59,9 @@ void child_end_input(struct child *c);
 void child_stop(struct child *c); /* TERM, then after the grace KILL */
 void child_kill(struct child *c); /* all of it, now */
 
+/* The program's process; 0: it is not known to run yet. */
+int child_pid(const struct child *c);
+
 /* "ended with exit code 3: <words>", for a sentence that starts with the program's name. */
 void child_end_describe(const struct child_end *end, char *out, size_t size);
 

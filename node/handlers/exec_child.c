@@ -268,8 +268,10 @@ int exec_child_main(int argc, char **argv)
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	bool orphan = getppid() != l.parent;
 	int why = orphan ? ESRCH : start_program(&l);
-	if (why == 0)
+	if (why == 0) {
+		report("pid", (long)l.program);
 		watch(&l);
+	}
 	bool clean = descendants_end(END_BUDGET_MS, on_reaped, &l);
 	if (l.scratch)
 		scratch_discard(l.scratch);

@@ -12,7 +12,7 @@
  *	SIGUSR1, or the node dies everything below is killed at once
  *	the program ends          whatever it left running is killed, the directory removed
  *
- * How the program ended is written to descriptor 3 as one line:
+ * To descriptor 3 go "pid NUMBER" once the program runs, and how it ended, as one line:
  *	"exit CODE", "signal NUMBER", "exec ERRNO" (it could not be started),
  *	"processes COUNT" (it had more processes than allowed).
  */

@@ -16,7 +16,7 @@
 #include "common/clock.h"
 #include "common/task.h"
 #include "node/handlers/kinds.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 #include "node/handlers/tail.h"
 
 /* The node's own clock ends a run; the request's is only there should that fail. */

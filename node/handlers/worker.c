@@ -8,31 +8,42 @@
  *	  agents: 10         # tasks at once in each
  *	  idle: 5m           # a process without work ends; 0: never
  *
- * This file hands out the tasks: to the process with the least to do, a new
+ * Or, with
+ *
+ *	  spawned: true      # its processes are placed by name (spawned.c)
+ *
+ * This file hands out the tasks: to the process that suits them best
+ * (agent_choice.c) and has the least to do, a new
  * one when all are full, else the task waits here (the node asks for no more
  * than processes × agents at once). agent.c is one process: frames, crashes,
  * restarts. It goes wrong only there.
  */
 #include "node/handlers/worker.h"
 
-#include <inttypes.h>
+#include <strings.h>
 #include <utlist.h>
 
 #include "common/clock.h"
+#include "common/task.h"
+#include "node/handlers/agent_choice.h"
 #include "node/handlers/kinds.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 static const struct config_key keys[] = {
 	{"processes", CONFIG_INT, offsetof(struct worker, processes), "1", "at most", NULL, 1, 256},
-	{"agents", CONFIG_INT, offsetof(struct worker, agents_each), "10", "tasks at once in each process", NULL,
-     1, 1000},
-	{"idle", CONFIG_DURATION, offsetof(struct worker, idle_ns), "5m", "until a process without work ends"},
+	{"agents", CONFIG_INT, offsetof(struct worker, agents_each), "10",
+	 "tasks at once in each process", NULL, 1, 1000},
+	{"idle", CONFIG_DURATION, offsetof(struct worker, idle_ns), "5m",
+	 "until a process without work ends"},
 	{"backoff_min", CONFIG_DURATION, offsetof(struct worker, backoff_min_ns), "200ms",
-     "until the first restart", NULL, NS_PER_MS, 3600 * NS_PER_S},
+	 "until the first restart", NULL, NS_PER_MS, 3600 * NS_PER_S},
 	{"backoff_max", CONFIG_DURATION, offsetof(struct worker, backoff_max_ns), "30s",
-     "between restarts at most", NULL, NS_PER_MS, 3600 * NS_PER_S},
+	 "between restarts at most", NULL, NS_PER_MS, 3600 * NS_PER_S},
+	{"spawned", CONFIG_BOOL, offsetof(struct worker, spawned), "false",
+	 "its processes are the agents of its type that are placed on this node, one task at a time "
+	 "each"},
 	{"content_type", CONFIG_STRING, offsetof(struct worker, content_type), NULL,
-     "of results that name none"},
+	 "of results that name none"},
 	{0},
 };
 
@@ -47,15 +58,32 @@ void assignment_finish(struct assignment *s, struct handler_result *r)
 	}
 }
 
-/* The one with the least to do; where all are full one that can be started; else NULL. */
-static struct agent *choose(struct worker *w)
+static const char *project_of(const struct assignment *s)
 {
-	struct agent *best = NULL, *down = NULL;
-	for (int64_t i = 0; i < w->processes; i++) {
-		struct agent *a = &w->agents[i];
-		if (agent_has_room(a) && (best == NULL || a->count < best->count))
+	const struct handler_task *t = &s->run->task;
+	for (size_t i = 0; i < t->nheaders; i++) {
+		if (strcasecmp(t->headers[i].name, H_TASK_PROJECT) == 0)
+			return t->headers[i].value;
+	}
+	return NULL;
+}
+
+static struct agent_offer offer_of(const struct agent *a)
+{
+	return (struct agent_offer){
+		.project = a->project, .count = a->count, .active_wall_ns = a->active_wall_ns};
+}
+
+/* The one that suits s best; where all are full one that can be started; else NULL. */
+static struct agent *choose(const struct worker *w, const struct assignment *s)
+{
+	const char *project = w->spawned ? project_of(s) : NULL;
+	struct agent *best = NULL, *down = NULL, *a = NULL;
+	DL_FOREACH (w->agents, a) {
+		struct agent_offer offer = offer_of(a), least = best ? offer_of(best) : offer;
+		if (agent_has_room(a) && (best == NULL || agent_choice_better(&offer, &least, project)))
 			best = a;
-		if (a->state == AGENT_DOWN && down == NULL)
+		if (a->state == AGENT_DOWN && down == NULL && !w->spawned)
 			down = a;
 	}
 	return best ? best : down;
@@ -66,30 +94,31 @@ static void free_worker(struct worker *w)
 	struct handler *h = w->handler;
 	program_release(&w->program);
 	section_release(keys, w);
-	free(w->agents);
 	free(w);
 	h->state = NULL;
 	handler_closed(h);
 }
 
-static void on_timer_closed(uv_handle_t *t)
+void worker_agent_closed(struct agent *a)
 {
-	struct agent *a = t->data;
 	struct worker *w = a->worker;
-	if (--w->open_timers == 0)
+	free(a->id);
+	free(a->project);
+	free(a);
+	w->nagents--;
+	if (w->closing && w->nagents == 0)
 		free_worker(w);
 }
 
 static void close_when_gone(struct worker *w)
 {
-	for (int64_t i = 0; i < w->processes; i++) {
-		if (!agent_is_gone(&w->agents[i]))
+	struct agent *a = NULL, *next = NULL;
+	DL_FOREACH (w->agents, a) {
+		if (!agent_is_gone(a))
 			return;
 	}
-	for (int64_t i = 0; i < w->processes; i++) {
-		uv_handle_t *t = (uv_handle_t *)&w->agents[i].timer;
-		if (!uv_is_closing(t))
-			uv_close(t, on_timer_closed);
+	DL_FOREACH_SAFE (w->agents, a, next) {
+		agent_discard(a);
 	}
 }
 
@@ -103,7 +132,7 @@ void worker_turn(struct worker *w)
 		return; /* a task that ended in here brought the next one: the loop below sees it */
 	w->assigning = true;
 	while (w->waiting) {
-		struct agent *a = choose(w);
+		struct agent *a = choose(w, w->waiting);
 		if (a && a->state == AGENT_DOWN)
 			agent_start(a);
 		if (a == NULL || a->state != AGENT_UP) {
@@ -129,9 +158,28 @@ void worker_fail_waiting(struct worker *w, const char *error, bool permanent)
 	}
 }
 
+void worker_return_waiting(struct worker *w, const char *error)
+{
+	struct assignment *list = TAKE(w->waiting);
+	while (list) {
+		struct assignment *s = list;
+		DL_DELETE(list, s);
+		struct handler_result r = {
+			.outcome = RESULT_RETURNED, .error = error, .reason = "no-handler"};
+		assignment_finish(s, &r);
+	}
+}
+
 static void start(struct handler *h, struct handler_run *run)
 {
 	struct worker *w = h->state;
+	if (!handler_serves(h)) {
+		struct handler_result r = {.outcome = RESULT_RETURNED,
+								   .error = "no agent of its role is on this node",
+								   .reason = "no-handler"};
+		handler_done(run, &r);
+		return;
+	}
 	struct assignment *s = xcalloc(1, sizeof *s);
 	s->run = run;
 	s->number = ++w->last_number;
@@ -154,6 +202,22 @@ static void cancel(struct handler *h, struct handler_run *run)
 	assignment_finish(s, &r);
 }
 
+/* What would say how many processes there are, where that is not the file's to say. */
+static int check_spawned(const struct doc *config, struct err *e)
+{
+	static const char *const others[] = {"processes", "agents", "idle"};
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		const struct doc *d = doc_get(config, others[i]);
+		if (d)
+			return err_set(
+				e, ERR_INVALID,
+				"line %u: %s does not go with spawned: its processes are the agents that are "
+				"placed on this node, one task at a time each; leave it out",
+				d->line, others[i]);
+	}
+	return 0;
+}
+
 static int open_worker(struct handler *h, const struct doc *config, struct err *e)
 {
 	struct worker *w = xcalloc(1, sizeof *w);
@@ -162,15 +226,26 @@ static int open_worker(struct handler *h, const struct doc *config, struct err *
 	int rc = section_read(config, keys, SECTION_COMMON_KEYS "," PROGRAM_KEYS, w, e);
 	if (rc < 0)
 		return rc;
-	rc = program_read(config, &w->program, e);
-	if (rc < 0 || h->ctx->loop == NULL)
+	rc = w->spawned ? check_spawned(config, e) : 0;
+	if (rc < 0)
 		return rc;
+	rc = program_read(config, &w->program, e);
+	if (rc < 0)
+		return rc;
+	w->slots_max = h->slots;
+	if (w->spawned) {
+		w->agents_each = 1;
+		w->idle_ns = 0;
+		h->slots = 0;
+		h->hosting = &worker_hosting;
+		return 0;
+	}
+	if (h->ctx->loop == NULL)
+		return 0;
 	unsigned capacity = (unsigned)(w->processes * w->agents_each);
 	h->slots = h->slots ? MIN_OF(h->slots, capacity) : capacity;
-	w->agents = xcalloc((size_t)w->processes, sizeof *w->agents);
 	for (int64_t i = 0; i < w->processes; i++) {
-		agent_init(&w->agents[i], w);
-		w->open_timers++;
+		(void)agent_new(w);
 	}
 	return 0;
 }
@@ -179,17 +254,17 @@ static void close_worker(struct handler *h)
 {
 	struct worker *w = h->state;
 	struct assignment *s = NULL, *next = NULL;
-	if (w->agents == NULL) { /* its opening failed, or was only a check */
-		free_worker(w);
-		return;
-	}
+	struct agent *a = NULL;
 	w->closing = true;
 	DL_FOREACH_SAFE(w->waiting, s, next) {
 		free(s);
 	}
 	w->waiting = NULL;
-	for (int64_t i = 0; i < w->processes; i++) {
-		struct agent *a = &w->agents[i];
+	if (w->nagents == 0) { /* its opening failed, or was only a check, or nobody is placed here */
+		free_worker(w);
+		return;
+	}
+	DL_FOREACH (w->agents, a) {
 		bool busy = a->assigned != NULL;
 		DL_FOREACH(a->assigned, s) {
 			s->run = NULL;

@@ -54,16 +54,40 @@ static void memory_in_use_is_what_is_not_available(void **state)
 	}
 }
 
+static void a_disk_is_full_when_its_user_can_have_no_more(void **state)
+{
+	(void)state;
+	static const struct {
+		uint64_t blocks, free_blocks, available;
+		double percent;
+	} rows[] = {
+		{1000, 1000, 1000, 0},
+		{1000, 250, 250, 75},
+		{1000, 50, 0, 100}, /* the rest is the superuser's */
+		{1000, 100, 60, 100.0 * 900 / 960},
+		{0, 0, 0, 0},
+		{10, 20, 20, 0},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		double percent = load_disk_percent(rows[i].blocks, rows[i].free_blocks, rows[i].available);
+		assert_true(percent >= rows[i].percent - 1e-9 && percent <= rows[i].percent + 1e-9);
+	}
+}
+
 static void this_machine_can_be_read(void **state)
 {
 	(void)state;
 	struct load l = {0};
 
-	load_look(&l);
+	load_look(&l, "/");
 	assert_true(l.rss_bytes > 0);
 	assert_true(l.memory_percent > 0 && l.memory_percent <= 100);
-	load_look(&l);
+	assert_true(l.disk_percent > 0 && l.disk_percent <= 100);
+	double before = l.disk_percent;
+	load_look(&l, "/no/such/place");
 	assert_true(l.cpu_percent >= 0 && l.cpu_percent <= 100);
+	assert_true(l.disk_percent == before);
 }
 
 int main(void)
@@ -71,6 +95,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(processors_are_busy_where_they_do_not_idle),
 		cmocka_unit_test(memory_in_use_is_what_is_not_available),
+		cmocka_unit_test(a_disk_is_full_when_its_user_can_have_no_more),
 		cmocka_unit_test(this_machine_can_be_read),
 	};
 

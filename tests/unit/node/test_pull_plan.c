@@ -57,6 +57,20 @@ static size_t plan(const struct pull_room *room, const struct pull_source *s, si
 	return pull_plan(room, s, n, none, asks);
 }
 
+static void nothing_is_asked_for_a_type_that_nobody_can_begin(void **state)
+{
+	(void)state;
+	struct pull_room room = room_of(10);
+
+	for (int shut = 0; shut <= 1; shut++) {
+		struct pull_source s[2] = {hinted(CLASS_NORMAL, 5), quiet(CLASS_HIGH)};
+		struct pull_group groups[2] = {{0}, {.limit = 0, .shut = shut}};
+		s[0].group = s[1].group = 1;
+		size_t n = pull_plan(&room, s, 2, groups, asks);
+		assert_int_equal(n > 0, !shut);
+	}
+}
+
 static void known_work_is_asked_high_before_normal_before_low(void **state)
 {
 	(void)state;
@@ -442,6 +456,7 @@ static void a_limited_lane_is_asked_for_no_more_than_it_may_run(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_is_asked_for_a_type_that_nobody_can_begin),
 		cmocka_unit_test(known_work_is_asked_high_before_normal_before_low),
 		cmocka_unit_test(one_refill_in_eight_begins_from_below),
 		cmocka_unit_test(lanes_of_a_class_share_evenly_and_take_turns),
