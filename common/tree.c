@@ -21,7 +21,7 @@ enum { DEPTH_MAX = 32 };
 
 struct removal {
 	int top;
-	unsigned moved; /* directories that were moved up */
+	unsigned moved;  /* directories that were moved up */
 	uint64_t *freed; /* or NULL */
 	struct err *e;
 };
@@ -37,7 +37,7 @@ static int open_below(int at, const char *name)
 	const int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	struct stat st;
 	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode) &&
-	    (st.st_mode & 0700) != 0700 && fchmodat(at, name, 0700, 0) < 0)
+		(st.st_mode & 0700) != 0700 && fchmodat(at, name, 0700, 0) < 0)
 		return -1;
 	return openat(at, name, flags);
 }
@@ -123,7 +123,8 @@ int tree_remove(int at, const char *name, uint64_t *ret_freed_bytes, struct err 
 	struct stat st;
 
 	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? 0 : err_set(e, ERR_IO, "cannot look at %s: %s", name, strerror(errno));
+		return errno == ENOENT ? 0
+							   : err_set(e, ERR_IO, "cannot look at %s: %s", name, strerror(errno));
 	return S_ISDIR(st.st_mode) ? remove_directory(&r, at, name) : remove_entry(&r, at, name, 0);
 }
 

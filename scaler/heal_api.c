@@ -33,7 +33,8 @@ void heal_on_run(void *data, struct service_request *r)
 	struct question *q = xcalloc(1, sizeof(*q));
 	ProtobufCMessage *record = NULL;
 	struct err e;
-	int rc = request_read_named(service_message(r), &millrace__heal_run__descriptor, "check", &record, &e);
+	int rc = request_read_named(service_message(r), &millrace__heal_run__descriptor, "check",
+								&record, &e);
 
 	*q = (struct question){r, request_protobuf(service_message(r))};
 	if (rc == 0) {

@@ -114,6 +114,11 @@ void heal_judge_look(struct heal_judge *j, unsigned kinds, const struct heal_fin
 	}
 }
 
+size_t heal_judge_cases(const struct heal_judge *j)
+{
+	return HASH_COUNT(j->cases);
+}
+
 void heal_judge_release(struct heal_judge *j)
 {
 	struct heal_case *c, *tmp;

@@ -27,4 +27,5 @@ typedef void (*heal_on_verdict)(void *data, const struct heal_finding *f, enum h
  */
 void heal_judge_look(struct heal_judge *j, unsigned kinds, const struct heal_finding *f, size_t n,
 					 int64_t now_mono_ms, bool at_once, heal_on_verdict on_verdict, void *data);
+size_t heal_judge_cases(const struct heal_judge *j);
 void heal_judge_release(struct heal_judge *j);
