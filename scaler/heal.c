@@ -29,6 +29,8 @@
 
 #define TICK_MS 1000
 #define HEARD_AGAIN_MS 15000 /* nodes put their status every 2 s */
+#define MEASURE_MS 2000 /* longest wait of a manual run for a disk that does not answer */
+#define MEASURE_STEP_MS 10
 #define FINDINGS_MAX 1024u
 #define RUNS_MAX 16u
 #define OF_SERVICES (HEAL_BIT(HEAL_BROKER) | HEAL_BIT(HEAL_DATABASE))
@@ -39,6 +41,7 @@
 struct run {
 	struct heal *heal;
 	char by[128];
+	unsigned kinds;
 	unsigned open; /* acts that have not ended, and the run itself while it looks */
 	Millrace__HealEvent **events;
 	size_t n;
@@ -349,6 +352,21 @@ bool heal_leads(const struct heal *h)
 	return h->leading;
 }
 
+/* As soon as the disks were looked at: a run shall see what is now. */
+static void on_run_begin(struct timeout *t)
+{
+	struct run *r = container_of(t, struct run, soon);
+	struct heal *h = r->heal;
+
+	if (heal_probe_measuring(h->probe) && clock_mono_ms() - r->begin_mono_ms < MEASURE_MS) {
+		timeout_start(t, MEASURE_STEP_MS, on_run_begin);
+		return;
+	}
+	unsigned kinds = look(h, true);
+	judge(h, kinds & r->kinds, r);
+	leave_run(r);
+}
+
 int heal_run(struct heal *h, const char *check, const char *by, heal_on_run_done done, void *data,
 			 struct err *e)
 {
@@ -376,10 +394,9 @@ int heal_run(struct heal *h, const char *check, const char *by, heal_on_run_done
 	timeout_init(&r->soon, bus_timeouts(h->bus));
 	DL_APPEND(h->runs, r);
 	h->nruns++;
+	r->kinds = all ? HEAL_ALL_KINDS : HEAL_BIT(kind);
 	heal_probe_measure(h->probe);
-	unsigned kinds = look(h, true);
-	judge(h, all ? kinds : kinds & HEAL_BIT(kind), r);
-	leave_run(r);
+	timeout_start(&r->soon, 0, on_run_begin);
 	return 0;
 }
 
@@ -453,7 +470,7 @@ int heal_new(const struct heal_config *c, struct bus *bus, const struct heal_hoo
 		return e->code;
 	}
 	h->number = (uint64_t)(clock_wall_ns() / NS_PER_MS); /* grows over starts, too */
-	h->unheard_mono_ms = clock_mono_ms();
+	h->unheard_mono_ms = clock_mono_ms() - HEARD_AGAIN_MS; /* the roster tells how old its words are */
 	h->disks = heal_list(c->disks);
 	h->probe = heal_probe_new(bus, h->disks);
 	h->observer = heal_observer_new(c->window_ns / NS_PER_MS);

@@ -317,9 +317,16 @@ static void on_drained(void *data, struct bus_msg **m, const struct err *e)
 
 static void run_quarantine(struct act *x)
 {
+	const struct heal_hooks *hooks = &x->of->hooks;
 	struct err e;
 	char subject[64 + sizeof(x->finding.subject)];
 
+	if (hooks->quarantine && hooks->quarantine(hooks->data, x->finding.subject, x->finding.reason)) {
+		note(x, true, "node %s is drained and another takes its place: %.120s", x->finding.subject,
+			 x->finding.reason);
+		finish_soon(x);
+		return;
+	}
 	snprintf(subject, sizeof(subject), "ctl.node.%s.drain", x->finding.subject);
 	if (token_check("node", x->finding.subject, &e) < 0 ||
 		bus_request(x->of->bus, &(struct bus_out){.subject = subject, .wants_nobody = true},

@@ -18,6 +18,8 @@ struct heal_hooks {
 	 * and the scaler's own history tells on. NULL: there are no means for it.
 	 */
 	int (*restart_node)(void *data, const char *node, struct err *e);
+	/* Drains a node that a scaler started, for good: whether it is one of those. Others are asked by ctl.node.*. Or NULL. */
+	bool (*quarantine)(void *data, const char *node, const char *why);
 	void *data;
 };
 

@@ -204,6 +204,11 @@ void heal_probe_measure(struct heal_probe *p)
 	look_at_disk(p);
 }
 
+bool heal_probe_measuring(const struct heal_probe *p)
+{
+	return p->looking != NULL;
+}
+
 const struct heal_host *heal_probe_host(const struct heal_probe *p)
 {
 	return &p->host;
@@ -218,7 +223,8 @@ struct heal_probe *heal_probe_new(struct bus *bus, char *const *disks)
 	p->bus = bus;
 	p->disks = disks;
 	p->broker.heard_mono_ms = p->database.heard_mono_ms = clock_mono_ms();
-	p->broker.known = true;
+	/* Until they were asked nothing speaks against them. */
+	p->broker.known = p->broker.answers = p->database.known = p->database.answers = true;
 	p->host.cpu = p->host.memory = p->host.disk = -1;
 	p->host.local = true;
 	if (gethostname(p->host.name, sizeof(p->host.name) - 1))

@@ -11,6 +11,7 @@ struct heal_probe *heal_probe_new(struct bus *bus, char *const *disks);
 void heal_probe_ask(struct heal_probe *p);
 /* Measures this host; disks on a thread, since one that hangs must not stop us. */
 void heal_probe_measure(struct heal_probe *p);
+bool heal_probe_measuring(const struct heal_probe *p); /* a disk is still looked at */
 /* As known now. */
 struct heal_service heal_probe_broker(const struct heal_probe *p);
 struct heal_service heal_probe_database(const struct heal_probe *p);

@@ -90,3 +90,38 @@ int heal_permissions_parse(const char *text, struct heal_permissions *ret, struc
 		*ret = p;
 	return rc;
 }
+
+int heal_config_check(const struct heal_config *c, struct err *e)
+{
+	const struct {
+		const char *key, *text;
+	} commands[] = {
+		{"heal.restart_broker", c->restart_broker},
+		{"heal.restart_database", c->restart_database},
+		{"heal.alert_command", c->alert_command},
+	};
+	const struct {
+		const char *key, *text;
+	} lists[] = {
+		{"heal.disks", c->disks},
+		{"heal.directories", c->directories},
+		{"heal.logs", c->log_directories},
+	};
+	struct heal_permissions may;
+	int rc = heal_permissions_parse(c->permissions, &may, e);
+
+	for (size_t i = 0; i < ARRAY_LEN(commands) && rc == 0; i++) {
+		char **argv = NULL;
+		rc = heal_argv(commands[i].key, commands[i].text, &argv, e);
+		heal_words_free(argv);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(lists) && rc == 0; i++) {
+		char **words = heal_list(lists[i].text);
+		for (char **w = words; *w && rc == 0; w++) {
+			if ((*w)[0] != '/')
+				rc = err_set(e, ERR_INVALID, "%s: '%s' is no absolute path", lists[i].key, *w);
+		}
+		heal_words_free(words);
+	}
+	return rc;
+}

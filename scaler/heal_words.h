@@ -1,7 +1,7 @@
 /* Lists and commands as configuration spells them. Pure. */
 #pragma once
 
-#include "common/err.h"
+#include "scaler/heal_config.h"
 
 /* The words of a comma-separated list; blanks around them, and empty ones, don't count. NULL-terminated; returns owned. */
 char **heal_list(const char *text);
@@ -20,3 +20,6 @@ struct heal_permissions {
 /* "none" alone: nothing. ERR_INVALID names the word that is none. */
 MUST_CHECK int heal_permissions_parse(const char *text, struct heal_permissions *ret,
 									  struct err *e);
+
+/* What the table of keys cannot check. ERR_INVALID says what would be right. */
+MUST_CHECK int heal_config_check(const struct heal_config *c, struct err *e);
