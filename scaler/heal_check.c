@@ -141,7 +141,7 @@ static bool fails(const struct heal_node *n, const struct heal_limits *l)
 	return judged(n, l) && percent(n->failed, n->done) >= l->unhealthy;
 }
 
-/* Whether the others of its pool do well, and one that does is left. */
+/* Whether others of its pool that serve the same do well, and one that does is left. */
 static bool others_fine(const struct heal_view *v, const struct heal_limits *l,
 						const struct heal_node *ill)
 {
@@ -150,7 +150,7 @@ static bool others_fine(const struct heal_view *v, const struct heal_limits *l,
 
 	for (size_t i = 0; i < v->nnodes; i++) {
 		const struct heal_node *n = &v->nodes[i];
-		if (n == ill || !n->ready || !str_eq(n->pool, ill->pool))
+		if (n == ill || !n->ready || n->types != ill->types || !str_eq(n->pool, ill->pool))
 			continue;
 		done += n->done;
 		failed += n->failed;

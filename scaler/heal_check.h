@@ -66,6 +66,7 @@ struct heal_node {
 	char name[TOKEN_MAX + 1], pool[TOKEN_MAX + 1];
 	char host[128];
 	bool ready;  /* takes tasks */
+	uint64_t types;       /* what it serves, as one number: equal for nodes of one kind */
 	bool scaled; /* a scaler started it */
 	double heartbeat_age_s;
 	uint64_t done, failed; /* within the window, of tasks that ended: failed is among done */

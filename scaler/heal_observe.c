@@ -87,6 +87,20 @@ static struct seen *seen_of(struct heal_observer *o, const char *name)
 	return s;
 }
 
+/* In any order the same. */
+static uint64_t types_of(const Millrace__NodeStatus *t)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < t->n_types; i++) {
+		uint64_t h = 14695981039346656037u; /* FNV-1a */
+		for (const char *p = t->types[i]; *p; p++)
+			h = (h ^ (unsigned char)*p) * 1099511628211u;
+		sum += h;
+	}
+	return sum;
+}
+
 static void add_node(struct heal_observer *o, const struct node_entry *e, int64_t now_ms,
 					 struct heal_node *n)
 {
@@ -108,6 +122,7 @@ static void add_node(struct heal_observer *o, const struct node_entry *e, int64_
 	snprintf(n->host, sizeof(n->host), "%s", t->host);
 	n->ready = str_eq(node_state(e, now_ms), "ready");
 	n->scaled = t->scaled;
+	n->types = types_of(t);
 	/* One that has said that it ends is expected to be silent. */
 	n->heartbeat_age_s = t->state == MILLRACE__NODE_STATE__NODE_STATE_STOPPED
 							 ? 0

@@ -166,6 +166,10 @@ static void a_node_is_quarantined_only_where_the_rest_of_its_pool_does_well(void
 								 node("b", "q", 400, 0)}; /* of another pool */
 	assert_int_equal(look(others, 2, HEAL_NODE, "a")->actions, ALERT);
 
+	struct heal_node kinds[] = {node("a", "p", 40, 39), node("b", "p", 400, 0)};
+	kinds[1].types = 1; /* it serves other types: it shows nothing of these */
+	assert_int_equal(look(kinds, 2, HEAL_NODE, "a")->actions, ALERT);
+
 	struct heal_node gone[] = {node("a", "p", 40, 39), node("b", "p", 400, 0)};
 	gone[1].ready = false; /* drained: the ill one is the last */
 	assert_int_equal(look(gone, 2, HEAL_NODE, "a")->actions, ALERT);
