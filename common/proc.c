@@ -74,6 +74,18 @@ struct child_plan {
 	int in_fd, out_fd, status_fd;
 };
 
+/*
+ * Libraries open descriptors that would pass to the program: a socket of the parent's, to the broker, would then outlive
+ * the parent, and the broker would send to it.
+ */
+static void keep_only_ours(void)
+{
+	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+	for (int fd = 3; fd < 65536; fd++) /* Linux before 5.11 */
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 /* Appends our process id to the file that says who lives, and keeps it. In the child: system calls only. */
 static bool sign(int fd)
 {
@@ -112,6 +124,7 @@ _Noreturn static void become(const struct child_plan *p)
 		goto fail;
 	if (p->out_fd >= 0 && (dup2(p->out_fd, 1) < 0 || dup2(p->out_fd, 2) < 0))
 		goto fail;
+	keep_only_ours();
 	if (p->spec->lock_fd > 0 && !sign(p->spec->lock_fd))
 		goto fail;
 	execve(p->spec->argv[0], (char *const *)(uintptr_t)p->spec->argv,

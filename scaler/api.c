@@ -165,6 +165,7 @@ static void set_fixed(struct scaler *s, struct pool *p, const Millrace__PoolScal
 		return;
 	}
 	p->fixed = w->nodes >= 0;
+	p->memory = (struct policy_memory){0}; /* what it decided before says nothing of afterwards */
 	p->fixed_nodes = (unsigned)MAX_OF(w->nodes, 0);
 	if (p->fixed)
 		journal_note(s->journal, lead_epoch(s->lead), "target", p->config->name, NULL, NULL,

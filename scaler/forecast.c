@@ -8,8 +8,9 @@
  *
  * A smoothed rate is late at a step, and its trend then overshoots. So two
  * samples in a row that are both far above (or below) what chance allows, for
- * arrivals that know nothing of each other, are the new level. A single one is a
- * burst: it is left out while nobody knows which of the two it is.
+ * arrivals that know nothing of each other, are the new level; so is a single one
+ * that stands for a long time. Else a single one may be a burst, and is left out
+ * while nobody knows.
  */
 #include "scaler/forecast.h"
 
@@ -53,8 +54,8 @@ void forecast_add(struct forecast *f, double now_s, double rate)
 	f->at_s = now_s;
 	if (f->samples < UINT32_MAX)
 		f->samples++;
-	if (surprised && surprised == f->surprised) {
-		f->level = (f->surprise + rate) / 2;
+	if (surprised && (surprised == f->surprised || dt >= LEVEL_TAU_S)) {
+		f->level = dt >= LEVEL_TAU_S ? rate : (f->surprise + rate) / 2;
 		f->trend = 0;
 		f->surprised = 0;
 		return;

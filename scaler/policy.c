@@ -1,9 +1,9 @@
 /*
  * What is made of a need over time. A target grows as soon as more is needed,
  * by at most a step within the up cooldown; it shrinks when
- * fewer, with a tenth to spare, would have done without a break for the whole
- * down cooldown, and then to the most that would have done in that time. So a
- * lane that flaps faster than the cooldown moves nothing. It stands alone as
+ * fewer, with a tenth to spare, would have done all through the last down
+ * cooldown, and then by a third of what was too much at its busiest. So a lane
+ * that flaps faster than the cooldown moves nothing. It stands alone as
  * the only file that changes a pool's memory.
  *
  * How it fails: on a stale view nothing changes, and what was learnt about
@@ -34,7 +34,28 @@ static void forget_quiet(struct policy_memory *m)
 {
 	m->idle_since_s = 0;
 	m->low_since_s = 0;
-	m->low_most = 0;
+}
+
+/* Notes what would do now. Returns the most that was needed at any time of the last down cooldown. */
+static unsigned note_low(const struct policy_rule *r, struct policy_memory *m, double now_s,
+						 unsigned low)
+{
+	double part_s = r->down_cooldown_s / (POLICY_LOW_PARTS - 1);
+	uint64_t part = part_s > 0 ? (uint64_t)(now_s / part_s) : 0;
+	unsigned most = 0;
+
+	if (m->low_since_s == 0 || part_s <= 0 || part - m->low_part >= POLICY_LOW_PARTS) {
+		memset(m->low, 0, sizeof(m->low));
+		m->low_part = part;
+	}
+	if (m->low_since_s == 0)
+		m->low_since_s = now_s;
+	while (m->low_part < part)
+		m->low[++m->low_part % POLICY_LOW_PARTS] = 0;
+	m->low[part % POLICY_LOW_PARTS] = MAX_OF(m->low[part % POLICY_LOW_PARTS], low);
+	for (size_t i = 0; i < POLICY_LOW_PARTS; i++)
+		most = MAX_OF(most, m->low[i]);
+	return most;
 }
 
 static void observe(const struct policy_rule *r, const struct policy_view *v,
@@ -44,17 +65,19 @@ static void observe(const struct policy_rule *r, const struct policy_view *v,
 
 	m->used_mean += weight * (v->used - m->used_mean);
 	m->seen_s = v->now_s;
+	m->worse = v->oldest_s > m->oldest_s;
+	m->oldest_s = v->oldest_s;
 	if (!policy_idle(r, v))
 		m->idle_since_s = 0;
 	else if (m->idle_since_s == 0)
 		m->idle_since_s = v->now_s;
 }
 
-/* Waits are longer than promised though all the nodes that should do are there and busy. */
+/* Waits are longer than promised, and get longer, though all the nodes that should do are there and busy. */
 static bool model_is_wrong(const struct policy_rule *r, const struct policy_view *v,
 						   const struct policy_memory *m, unsigned now)
 {
-	return v->oldest_s > r->promise_s && v->waiting > 0 && v->starting == 0 && v->ready >= now &&
+	return v->oldest_s > r->promise_s && m->worse && v->waiting > 0 && v->ready >= now &&
 		   policy_busy(r, v) && since(m->last_up_s, v->now_s, r->start_s + r->promise_s);
 }
 
@@ -84,7 +107,8 @@ static unsigned grow(const struct policy_rule *r, const struct policy_view *v,
 					 struct policy_memory *m, unsigned now, struct policy_need need,
 					 enum policy_reason *ret_reason)
 {
-	forget_quiet(m);
+	m->idle_since_s = 0;
+	note_low(r, m, v->now_s, need.nodes);
 	if (now >= r->max) {
 		*ret_reason = POLICY_MAX;
 		return now;
@@ -112,43 +136,38 @@ static unsigned fewer(const struct policy_rule *r, unsigned now, unsigned wanted
 	return MAX_OF(MAX_OF(wanted, now > most ? now - most : 0), r->min);
 }
 
+/* low: fewest that do now. */
 static unsigned shrink(const struct policy_rule *r, const struct policy_view *v,
-					   struct policy_memory *m, unsigned now, enum policy_reason *ret_reason)
+					   struct policy_memory *m, unsigned now, struct policy_need *low,
+					   enum policy_reason *ret_reason)
 {
 	bool late = v->oldest_s > r->promise_s && policy_busy(r, v);
-	unsigned low = late ? now : MAX_OF(policy_need_of(r, v, m, DOWN_MARGIN).nodes, 1u);
 	bool rested = since(m->last_up_s, v->now_s, r->down_cooldown_s);
+
+	*low = policy_need_of(r, v, m, DOWN_MARGIN);
+	low->nodes = late ? now : MAX_OF(MAX_OF(low->nodes, r->min), 1u);
+	unsigned most = note_low(r, m, v->now_s, low->nodes);
 
 	*ret_reason = POLICY_STEADY;
 	if (now <= r->min)
 		return now;
 	if (m->idle_since_s > 0 && v->now_s - m->idle_since_s >= r->idle_s && rested) {
 		*ret_reason = POLICY_IDLE;
+		m->used_mean = 0; /* an idle_s shorter than the mean's memory must not bring them back */
 		m->last_down_s = v->now_s;
 		return fewer(r, now, r->min);
 	}
-	low = MAX_OF(low, r->min);
-	if (low >= now) {
-		m->low_since_s = 0;
-		m->low_most = 0;
+	if (low->nodes >= now)
 		return now;
-	}
-	if (m->low_since_s == 0)
-		m->low_since_s = v->now_s;
-	m->low_most = MAX_OF(m->low_most, low);
-	if (v->now_s - m->low_since_s < r->down_cooldown_s || !rested ||
+	if (most >= now || v->now_s - m->low_since_s < r->down_cooldown_s || !rested ||
 		!since(m->last_down_s, v->now_s, r->down_cooldown_s)) {
 		*ret_reason = POLICY_COOLDOWN;
 		return now;
 	}
-
-	unsigned target = fewer(r, now, m->low_most);
-
 	*ret_reason = POLICY_FEWER;
 	m->last_down_s = v->now_s;
-	m->low_since_s = 0;
-	m->low_most = 0;
-	return target;
+	/* A third of what is too much: loads that fell often come back. */
+	return fewer(r, now, most + (now - most) * 2 / 3);
 }
 
 /* Of a task that comes now: by the formula, and behind what waits already. */
@@ -188,7 +207,7 @@ void policy_decide(const struct policy_rule *r, const struct policy_view *v,
 		} else if (need.nodes > now) {
 			target = grow(r, v, m, now, need, &reason);
 		} else {
-			target = shrink(r, v, m, now, &reason);
+			target = shrink(r, v, m, now, &need, &reason);
 		}
 		m->target = target;
 		m->decided = true;

@@ -70,11 +70,12 @@ static void ask_load(struct policy_need *need, const struct policy_rule *r,
 					 enum policy_reason full)
 {
 	if (v->service_s > 0 && load > 0)
-		ask(need, policy_wait_nodes(load / v->service_s, v->service_s, r->promise_s, r->slots), wait);
+		ask(need, policy_wait_nodes(load / v->service_s, v->service_s, r->promise_s, r->slots),
+			wait);
 	ask(need, under_full(r, load), full);
 }
 
-/* Slots: the load (or what long tasks hold) and what waits, worked off within the promise; of tasks longer than it, one slot each. */
+/* Slots: what will be in use, and what waits worked off within the promise; of tasks longer than it, one slot each. */
 static double backlog_slots(const struct policy_rule *r, const struct policy_view *v, double load)
 {
 	double service_s = v->service_s, waiting = (double)v->waiting;
@@ -82,13 +83,13 @@ static double backlog_slots(const struct policy_rule *r, const struct policy_vie
 	if (!(service_s > 0))
 		return v->used + waiting;
 
+	double busy = used_then(r, v, load);
+
 	/* What the nodes that are there will have worked off before another is ready. */
-	double spare = (v->ready + v->starting / 2.0) * r->slots - load;
+	double spare = (v->ready + v->starting / 2.0) * r->slots - busy;
 	if (spare > 0)
 		waiting = MAX_OF(waiting - spare / service_s * r->start_s, 0);
-
-	double held = v->used * MAX_OF(1 - r->promise_s / service_s, 0);
-	return MAX_OF(load, held) + waiting * service_s / MAX_OF(r->promise_s, service_s);
+	return busy + waiting * service_s / MAX_OF(r->promise_s, service_s);
 }
 
 struct policy_need policy_need_of(const struct policy_rule *r, const struct policy_view *v,
@@ -100,7 +101,8 @@ struct policy_need policy_need_of(const struct policy_rule *r, const struct poli
 	need.unserved = v->waiting > 0 && v->ready > 0 && !policy_busy(r, v) && v->oldest_s > SEEN_S;
 	if (!policy_idle(r, v))
 		need.nodes = 1;
-	ask_load(&need, r, v, used_then(r, v, load) * margin, POLICY_WAIT, POLICY_FULL);
+	need.busy = used_then(r, v, load);
+	ask_load(&need, r, v, need.busy * margin, POLICY_WAIT, POLICY_FULL);
 	if (later > load)
 		ask_load(&need, r, v, used_then(r, v, later) * margin, POLICY_FORECAST, POLICY_FORECAST);
 	/* While tasks wait to be worked off all slots are to be in use: the mean says something again afterwards. */

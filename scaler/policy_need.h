@@ -9,7 +9,8 @@
 struct policy_need {
 	unsigned nodes;
 	enum policy_reason reason; /* WAIT, BACKLOG, FULL or FORECAST */
-	bool unserved;             /* tasks wait beside free slots: more of these would not help */
+	double busy;   /* slots expected to be in use when a node that is started now is ready */
+	bool unserved; /* tasks wait beside free slots: more of these would not help */
 };
 
 /* margin: the rates and what is in use are taken for so many times what they are (1: as seen). */

@@ -68,15 +68,19 @@ static bool knows_load(const struct policy_view *v)
 }
 
 static void say_seen(struct sentence *s, const struct policy_rule *r, const struct policy_view *v,
-					 enum policy_reason reason)
+					 const struct policy_need *need, enum policy_reason reason)
 {
 	if (knows_load(v)) {
 		say_number(s, v->arrival_per_s);
 		say(s, " tasks/s of ");
 		say_number(s, v->service_s);
-		unsigned slots = policy_ceil(v->arrival_per_s * v->service_s);
+		unsigned slots = policy_ceil(v->arrival_per_s * v->service_s),
+				 soon = policy_ceil(need->busy);
 
 		say(s, " s need %u slot%s", slots, slots == 1 ? "" : "s");
+		/* Of long tasks most are still to come, or are of another time. */
+		if (soon != slots)
+			say(s, " (%u in %.0f s)", soon, r->start_s);
 		if (reason == POLICY_FORECAST) {
 			say(s, ", ");
 			say_number(s, v->forecast_per_s);
@@ -110,8 +114,7 @@ static void say_more(struct sentence *s, const struct policy_rule *r, const stru
 		say_promise(s, r);
 	}
 	if (need->nodes > d->target)
-		say(s, " (%u wanted, %u more in %.0f s at most)", need->nodes, r->step,
-			r->up_cooldown_s);
+		say(s, " (%u wanted, %u more in %.0f s at most)", need->nodes, r->step, r->up_cooldown_s);
 }
 
 static void say_cooldown(struct sentence *s, const struct policy_rule *r,
@@ -124,10 +127,11 @@ static void say_cooldown(struct sentence *s, const struct policy_rule *r,
 			v->now_s - m->window_s, r->step, r->up_cooldown_s);
 		return;
 	}
-	say_nodes(s, m->low_most);
-	say(s, " would do, for %.0f s now; ", v->now_s - m->low_since_s);
+	say_nodes(s, need->nodes);
+	say(s, " would do; ");
 	say_nodes(s, was);
-	say(s, " stay until that lasted %.0f s", r->down_cooldown_s);
+	say(s, was == 1 ? " stays" : " stay");
+	say(s, " until it was so for %.0f s", r->down_cooldown_s);
 }
 
 static void say_steady(struct sentence *s, const struct policy_rule *r, const struct policy_view *v,
@@ -168,7 +172,7 @@ void policy_say(const struct policy_rule *r, const struct policy_view *v,
 		say_nodes(&s, d->target);
 		return;
 	}
-	say_seen(&s, r, v, d->reason);
+	say_seen(&s, r, v, need, d->reason);
 	switch (d->reason) {
 	case POLICY_MAX:
 		say_nodes(&s, MAX_OF(need->nodes, was));

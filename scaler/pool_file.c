@@ -166,6 +166,9 @@ static int read_one(const struct doc *d, const char *path, struct pool_config *p
 		section_list(d, "stop", &p->stop, e) || section_env(d, "env", &p->env, e))
 		return e->code;
 	memcpy(p->name, name->scalar, strlen(name->scalar) + 1);
+	/* Agents are asked for one by one: a process too many serves nobody, unless it is wanted. */
+	if (p->agents && !doc_get(d, "full"))
+		p->full_percent = 100;
 	return finish(p, path, e) ? err_wrap(e, "line %u: pool %s", d->line, p->name) : 0;
 }
 

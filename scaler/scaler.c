@@ -7,6 +7,7 @@
  */
 #include "scaler/scaler.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -100,7 +101,7 @@ static void tell_decision(struct scaler *s, struct pool *p)
 	e.forecast_per_s = v->forecast_per_s;
 	e.service_s = v->service_s;
 	e.utilization = p->slots ? (double)v->used / p->slots : 0;
-	e.wait_s = p->decision.wait_s;
+	e.wait_s = isfinite(p->decision.wait_s) ? p->decision.wait_s : 0;
 	journal_write(s->journal, lead_epoch(s->lead), &e);
 	p->told = true;
 	p->told_target = p->decision.target;

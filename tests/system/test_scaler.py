@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -62,6 +63,17 @@ def all_done(system, prefix, count, timeout=60):
     until(look, timeout, f"{count} of {prefix}", every=0.3)
 
 
+def sockets(pid):
+    found = set()
+    for fd in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = os.readlink(fd)
+        except OSError:
+            continue
+        found |= {target} if target.startswith("socket:") else set()
+    return found
+
+
 def submit_many(system, prefix, count, task_type="sleep", body=b"200ms"):
     acks = system.nats.js_publish_many([(f"tasks.{task_type}", body, {"Task-Id": f"{prefix}-{i}"}) for i in range(count)])
     assert all("error" not in a for a in acks)
@@ -102,6 +114,9 @@ def test_a_scaler_that_is_killed_leaves_its_nodes_to_the_next(system, scalers):
     s = scalers(QUICK.replace("min: 1", "min: 4").replace("max: 6", "max: 4"))
     ready(s, 4)
     before = s.children()
+    until(lambda: pool(system, "quick")["process_count"] == 4, 20, "all are heard of")
+    mine = sockets(s.process.pid)
+    assert mine and not any(sockets(pid) & mine for pid in before.values()), "a node holds its scaler's connection"
     s.kill()
     assert s.children() == before, "nodes died with their scaler"
     submit_many(system, "adopt", 200)

@@ -34,13 +34,14 @@ struct world {
 	const struct policy_rule *rule;
 	struct sim_result *result;
 	struct node nodes[NODES_MAX];
-	size_t top; /* nodes beyond it were never there */
+	size_t top;              /* nodes beyond it were never there */
 	struct sim_queue queue;  /* of arrival times */
 	struct sim_heap running; /* ends, and whose they are */
 	struct forecast forecast;
 	uint32_t *waits;
-	uint64_t rng, arrived, done;
-	double done_s, service_s, now_s;
+	uint64_t rng, arrived;
+	double done, done_s; /* tasks that ended lately and what they took: both fade */
+	double now_s;
 };
 
 static double uniform(struct world *w)
@@ -96,7 +97,8 @@ static void dispatch(struct world *w)
 		for (size_t i = 0; i < w->top; i++) {
 			struct node *n = &w->nodes[i];
 
-			if (n->state == NODE_READY && n->used < w->rule->slots && (!best || n->used < best->used))
+			if (n->state == NODE_READY && n->used < w->rule->slots &&
+				(!best || n->used < best->used))
 				best = n;
 		}
 		if (!best)
@@ -107,7 +109,7 @@ static void dispatch(struct world *w)
 		note_wait(w, came_s, w->now_s - came_s);
 		if (isfinite(service_s))
 			sim_heap_push(&w->running, (struct sim_end){w->now_s + service_s, service_s,
-														 (unsigned)(best - w->nodes)});
+														(unsigned)(best - w->nodes)});
 	}
 }
 
@@ -155,17 +157,14 @@ static struct policy_view look(struct world *w, size_t tick)
 	}
 	if (v.waiting)
 		v.oldest_s = w->now_s - sim_queue_first(&w->queue);
-	if (w->done) {
-		double weight = w->service_s > 0 ? 1 - exp(-1 / SERVICE_TAU_S) : 1;
-
-		w->service_s += weight * (w->done_s / (double)w->done - w->service_s);
-	}
 	forecast_add(&w->forecast, v.now_s, (double)w->arrived);
-	v.service_s = w->service_s;
+	/* Each task counts the same: a look at which a single long one ended says little. */
+	v.service_s = w->done > 0 ? w->done_s / w->done : 0;
+	w->done *= exp(-1 / SERVICE_TAU_S);
+	w->done_s *= exp(-1 / SERVICE_TAU_S);
 	v.arrival_per_s = forecast_at(&w->forecast, 0);
 	v.forecast_per_s = forecast_at(&w->forecast, w->rule->start_s + 1);
-	w->arrived = w->done = 0;
-	w->done_s = 0;
+	w->arrived = 0;
 	return v;
 }
 
@@ -265,7 +264,8 @@ static void run_to(struct world *w, double until_s)
 		double first = MIN_OF(next, ready_s);
 
 		/* Drawing the next arrival again after any event is right: the exponential has no memory. */
-		if (sim_heap_len(&w->running) && sim_heap_first(&w->running).at_s <= MIN_OF(first, until_s)) {
+		if (sim_heap_len(&w->running) &&
+			sim_heap_first(&w->running).at_s <= MIN_OF(first, until_s)) {
 			end_task(w);
 			continue;
 		}

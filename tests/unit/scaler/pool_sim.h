@@ -17,25 +17,27 @@ enum sim_service {
 struct sim_load {
 	const char *name;
 	double duration_s;
-	double (*rate)(double at_s);    /* tasks a second */
-	double (*service)(double at_s); /* mean handler time of a task that begins then; INFINITY: it never ends */
+	double (*rate)(double at_s); /* tasks a second */
+	/* Mean handler time of a task that begins then. INFINITY: it never ends. */
+	double (*service)(double at_s);
 	enum sim_service kind;
-	double ignored_from_s;          /* from then on no node takes a task; 0: never */
-	double blind_from_s, blind_to_s;/* the view is stale */
+	double ignored_from_s;           /* from then on no node takes a task; 0: never */
+	double blind_from_s, blind_to_s; /* the view is stale */
 	uint64_t seed;
 };
 
 /* One look. */
 struct sim_tick {
-	double rate;        /* the true one */
+	double rate; /* the true one */
 	uint64_t waiting;
 	double oldest_s;
-	unsigned target;    /* decided now */
-	unsigned nodes;     /* that cost: starting, ready, draining */
+	unsigned target; /* decided now */
+	unsigned nodes;  /* that cost: starting, ready, draining */
 	unsigned ready;
-	unsigned ideal;     /* that would be right if the rate were known and nodes started at once */
-	unsigned reason;    /* enum policy_reason, of scalers that have one */
-	unsigned arrived, late; /* tasks that came since the last look; those of them that waited longer than promised */
+	unsigned ideal;   /* that would be right if the rate were known and nodes started at once */
+	unsigned reason;  /* enum policy_reason, of scalers that have one */
+	unsigned arrived; /* tasks, since the last look */
+	unsigned late;    /* those of them that waited longer than promised */
 };
 
 struct sim_result {
@@ -43,9 +45,9 @@ struct sim_result {
 	size_t nticks;
 	uint64_t tasks;
 	double p50_s, p95_s, max_s; /* waits; one that still waits at the end has waited until then */
-	double late;            /* share that waited longer than promised */
+	double late;                /* share that waited longer than promised */
 	double node_minutes, ideal_minutes;
-	unsigned changes;       /* of the target */
+	unsigned changes; /* of the target */
 	unsigned target_min, target_max;
 };
 
@@ -64,7 +66,7 @@ void sim_release(struct sim_result *r);
 /* Share of the tasks that came in [from_s, to_s) and waited longer than promised; 0 where none came. */
 double sim_late(const struct sim_result *r, double from_s, double to_s);
 
-extern const struct sim_scaler sim_policy;    /* ours */
+extern const struct sim_scaler sim_policy; /* ours */
 /* One node more when lag (waiting and running) over nodes exceeds `full` of a node's slots, one fewer when it would not with one fewer. */
 extern const struct sim_scaler sim_threshold;
 /* Lag over that, rounded up, and down to the largest of the last down_cooldown_s: what KEDA and a HorizontalPodAutoscaler do. */

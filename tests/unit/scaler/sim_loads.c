@@ -25,6 +25,10 @@ struct policy_rule sim_rule_of(enum sim_load_id id)
 
 	if (id == LOAD_COLD)
 		rule.min = 0;
+	if (id == LOAD_TIGHT) {
+		rule.slots = 2;
+		rule.promise_s = 0.1;
+	}
 	return rule;
 }
 
@@ -46,7 +50,7 @@ static double rate_ramp(double t)
 
 static double rate_bursts(double t)
 {
-	return 5 + (fmod(t, 120) >= 60 && fmod(t, 120) < 60.1 ? 6000 : 0);
+	return 5 + (fmod(t, 120) > 60.45 && fmod(t, 120) < 60.55 ? 6000 : 0);
 }
 
 static double rate_wave(double t)
@@ -68,6 +72,11 @@ static double rate_long(double t)
 static double rate_steady(double t)
 {
 	return t < 30 || t >= 1500 ? 2 : 100;
+}
+
+static double rate_twenty(double t)
+{
+	return t < 60 ? 0 : 20;
 }
 
 static double rate_half(double t)
@@ -106,17 +115,66 @@ static double service_hanging(double t)
 }
 
 const struct sim_load sim_loads[LOADS] = {
-	[LOAD_STEP] = {.name = "step", .duration_s = 1200, .rate = rate_step, .service = service_short, .seed = 1},
-	[LOAD_RAMP] = {.name = "ramp", .duration_s = 1500, .rate = rate_ramp, .service = service_short, .seed = 2},
-	[LOAD_BURSTS] = {.name = "bursts", .duration_s = 1800, .rate = rate_bursts, .service = service_short, .seed = 3},
-	[LOAD_WAVE] = {.name = "daily wave", .duration_s = 7200, .rate = rate_wave, .service = service_second, .seed = 4},
-	[LOAD_FLAP] = {.name = "flapping lane", .duration_s = 1200, .rate = rate_flap, .service = service_short, .seed = 5},
-	[LOAD_LONG] = {.name = "long tasks", .duration_s = 2400, .rate = rate_long, .service = service_long, .seed = 6},
-	[LOAD_MIXED] = {.name = "mixed tasks", .duration_s = 1800, .rate = rate_steady, .service = service_short,
-					.kind = SIM_MIXED, .seed = 7},
-	[LOAD_SLOWER] = {.name = "slower handlers", .duration_s = 1800, .rate = rate_steady, .service = service_slower, .seed = 8},
-	[LOAD_HANGING] = {.name = "hanging handlers", .duration_s = 900, .rate = rate_half, .service = service_hanging, .seed = 9},
-	[LOAD_IGNORED] = {.name = "dead lane", .duration_s = 900, .rate = rate_half, .service = service_short,
-					  .ignored_from_s = 300, .seed = 10},
-	[LOAD_COLD] = {.name = "from nothing", .duration_s = 900, .rate = rate_cold, .service = service_short, .seed = 11},
+	[LOAD_STEP] = {.name = "step",
+				   .duration_s = 1200,
+				   .rate = rate_step,
+				   .service = service_short,
+				   .seed = 1},
+	[LOAD_RAMP] = {.name = "ramp",
+				   .duration_s = 1500,
+				   .rate = rate_ramp,
+				   .service = service_short,
+				   .seed = 2},
+	[LOAD_BURSTS] = {.name = "bursts",
+					 .duration_s = 1800,
+					 .rate = rate_bursts,
+					 .service = service_short,
+					 .seed = 3},
+	[LOAD_WAVE] = {.name = "daily wave",
+				   .duration_s = 7200,
+				   .rate = rate_wave,
+				   .service = service_second,
+				   .seed = 4},
+	[LOAD_FLAP] = {.name = "flapping lane",
+				   .duration_s = 1200,
+				   .rate = rate_flap,
+				   .service = service_short,
+				   .seed = 5},
+	[LOAD_LONG] = {.name = "long tasks",
+				   .duration_s = 2400,
+				   .rate = rate_long,
+				   .service = service_long,
+				   .seed = 6},
+	[LOAD_TIGHT] = {.name = "tight promise",
+					.duration_s = 3600,
+					.rate = rate_twenty,
+					.service = service_short,
+					.seed = 12},
+	[LOAD_MIXED] = {.name = "mixed tasks",
+					.duration_s = 1800,
+					.rate = rate_steady,
+					.service = service_short,
+					.kind = SIM_MIXED,
+					.seed = 7},
+	[LOAD_SLOWER] = {.name = "slower handlers",
+					 .duration_s = 1800,
+					 .rate = rate_steady,
+					 .service = service_slower,
+					 .seed = 8},
+	[LOAD_HANGING] = {.name = "hanging handlers",
+					  .duration_s = 900,
+					  .rate = rate_half,
+					  .service = service_hanging,
+					  .seed = 9},
+	[LOAD_IGNORED] = {.name = "dead lane",
+					  .duration_s = 900,
+					  .rate = rate_half,
+					  .service = service_short,
+					  .ignored_from_s = 300,
+					  .seed = 10},
+	[LOAD_COLD] = {.name = "from nothing",
+				   .duration_s = 900,
+				   .rate = rate_cold,
+				   .service = service_short,
+				   .seed = 11},
 };
