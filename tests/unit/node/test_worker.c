@@ -78,6 +78,10 @@ static void act(json_int_t run, const json_t *header, const char *body, size_t l
 		answer(json_pack("{s:s, s:I, s:s, s:i}", "op", "fail", "run", run, "error", body + 5,
 		                 "retry_after_ms", 1500),
 		       NULL, 0);
+	} else if (starts(body, "return:")) {
+		answer(json_pack("{s:s, s:I, s:s, s:i, s:b}", "op", "return", "run", run, "error", body + 7,
+		                 "retry_after_ms", 2500, "permanent", 1),
+		       NULL, 0);
 	} else if (starts(body, "never:")) {
 		answer(json_pack("{s:s, s:I, s:s, s:b}", "op", "fail", "run", run, "error", body + 6, "permanent", 1),
 		       NULL, 0);
@@ -257,6 +261,12 @@ static void failures_are_told(void **state)
 	expect(&r, run, RESULT_FAILED, "no luck at all");
 	assert_false(run->permanent);
 	assert_int_equal(run->retry_after_ns, 1500 * NS_PER_MS);
+	rig_free(run);
+	run = rig_start_text(&r, "w", "return:the model is away");
+	expect(&r, run, RESULT_RETURNED, "the model is away");
+	assert_string_equal(run->reason, "breaker");
+	assert_int_equal(run->retry_after_ns, 2500 * NS_PER_MS);
+	assert_false(run->permanent);
 	rig_free(run);
 	run = rig_start_text(&r, "w", "never:hopeless");
 	expect(&r, run, RESULT_FAILED, "hopeless");
