@@ -154,7 +154,8 @@ static void on_run_over(struct timeout *t)
 	tell(h, r, heal_event_make(&own, "done", reason, clock_mono_ms() - r->begin_mono_ms));
 	done.n_events = r->n;
 	done.events = r->events;
-	r->on_done(r->data, &done);
+	if (r->on_done)
+		r->on_done(r->data, &done);
 	free_run(r);
 }
 
@@ -334,8 +335,22 @@ static void on_tick(uv_timer_t *t)
 
 /* ---- the owner's side ---- */
 
+/* Their service closes: acts go on, and are told in the history alone. */
+static void forget_askers(struct heal *h)
+{
+	struct run *r;
+
+	DL_FOREACH (h->runs, r) {
+		heal_on_run_done asker = TAKE(r->on_done);
+		if (asker)
+			asker(r->data, NULL);
+	}
+}
+
 void heal_lead(struct heal *h, bool leading, uint64_t epoch)
 {
+	if (!leading)
+		forget_askers(h);
 	if (h->leading && !leading) {
 		h->led_last = true;
 		h->lost_mono_ms = clock_mono_ms();
@@ -497,6 +512,7 @@ void heal_stop(struct heal *h)
 	if (!h || h->stopped)
 		return;
 	h->stopped = true;
+	forget_askers(h);
 	uv_close((uv_handle_t *)h->timer, on_closed);
 	DL_FOREACH (h->runs, r)
 		timeout_stop(&r->soon);

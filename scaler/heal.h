@@ -26,7 +26,7 @@ bool heal_leads(const struct heal *h);
 /* What every check says, and what is permitted. Returns owned (codec_free). */
 Millrace__HealStatus *heal_status(const struct heal *h);
 
-/* All events of the run, the last of them its own; borrowed. */
+/* All events of the run, the last of them its own; borrowed. NULL: we lead no more, or stop; it is the service's to answer. */
 typedef void (*heal_on_run_done)(void *data, const Millrace__HealDone *done);
 /*
  * Looks now and acts at once. check: "" or "all" for all. ERR_INVALID: no such check; ERR_CONFLICT: we do not lead;

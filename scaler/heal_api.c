@@ -24,7 +24,8 @@ static void on_run(void *data, const Millrace__HealDone *done)
 {
 	struct question *q = data;
 
-	request_answer_as(q->request, q->protobuf, &done->base);
+	if (done)
+		request_answer_as(q->request, q->protobuf, &done->base);
 	free(q);
 }
 

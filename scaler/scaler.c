@@ -351,8 +351,7 @@ void scaler_stop(struct scaler *s)
 		return;
 	s->stopping = true;
 	service_close(&s->service);
-	if (s->heal)
-		heal_lead(s->heal, false, 0);
+	heal_stop(s->heal);
 	timeout_stop(&s->tick);
 	if (s->config.keep_nodes && s->processes) {
 		log_info("its nodes are left to the next scaler", LOG_I("nodes", processes_count(s->processes, NULL)));

@@ -195,6 +195,15 @@ def test_a_command_that_fails_is_told(own_system, heals):
     assert "/bin/false ended with exit status 1" in event["reason"]
 
 
+def test_a_scaler_that_ends_in_the_middle_of_a_run_leaves_nothing_behind(system, heals):
+    """Whoever asked is told so; the command goes on."""
+    healer = heals(system, memory=1, looks=1000, alert_command="/bin/sleep 3")
+    asked = system.run([BIN / "millrace", "heal", "--check", "memory", "--yes"])
+    until(lambda: Path(f"/proc/{healer.process.pid}/task/{healer.process.pid}/children").read_text().strip(), 20, "the command runs")
+    healer.stop()
+    assert asked.wait(30) != 0
+
+
 def test_only_the_leader_heals(system, heals):
     first = heals(system, name="healer-a", memory=1)
     second = Scaler(system, first.config.read_text(), "healer-b", directory=first.dir).start()
