@@ -172,6 +172,17 @@ def test_a_broker_that_is_gone_is_restarted_and_the_history_has_it(own_system, h
     assert stored(system, "none", check="broker", level="ok")["reason"]
 
 
+def test_a_broker_that_hangs_is_found_out_though_its_connection_stands(own_system, heals):
+    system = own_system(nodes=0, bridge=False)
+    pid = system.pid("broker")
+    heals(system, restart_broker=f"/bin/kill -KILL {pid}")  # its supervisor starts it again
+    until(lambda: ask(system, "api.heal.status")["initialized"], 20, "the first look")
+    until(lambda: check(system, "broker")["level"] == "ok", 20, "it answers")
+    os.kill(pid, signal.SIGSTOP)
+    system.wait_ready("broker", not_pid=pid, timeout=60)
+    assert stored(system, "restart_broker", result="done")["value"] >= 2
+
+
 def test_a_database_that_is_gone_is_restarted(own_system, heals):
     system = own_system(nodes=0, bridge=False)
     heals(system, restart_database=f"{BIN}/millrace dev start postgresql --dir {system.dir}")
