@@ -13,6 +13,7 @@
 #include "common/request.h"
 #include "proto/scale.pb-c.h"
 #include "scaler/agents.h"
+#include "scaler/heal.h"
 #include "scaler/journal.h"
 #include "scaler/lead.h"
 #include "scaler/predict.h"
@@ -317,7 +318,7 @@ static void on_predict(void *data, struct service_request *r)
 
 int api_open(struct scaler *s, struct service **ret, struct err *e)
 {
-	static const struct service_endpoint endpoints[] = {
+	const struct service_endpoint endpoints[] = {
 		{"pool-list", "api.pool.list", NULL, on_pool_list, NULL},
 		{"pool-get", "api.pool.get", NULL, on_pool_get, NULL},
 		{"pool-scale", "api.pool.scale", NULL, on_pool_scale, NULL},
@@ -328,6 +329,8 @@ int api_open(struct scaler *s, struct service **ret, struct err *e)
 		{"agent-get", "api.agent.get", NULL, agents_on_get, NULL},
 		{"scaler-status", "api.scaler.status", NULL, on_status, NULL},
 		{"scaler-predict", "api.scaler.predict", NULL, on_predict, NULL},
+		{"heal-status", "api.heal.status", NULL, heal_on_status, s->heal},
+		{"heal-run", "api.heal.run", NULL, heal_on_run, s->heal},
 	};
 
 	return service_open(s->bus, "millrace-scaler-leader", "decides how many nodes there are", NULL, endpoints,

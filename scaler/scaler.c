@@ -17,6 +17,7 @@
 #include "common/service.h"
 #include "scaler/agents.h"
 #include "scaler/api.h"
+#include "scaler/healing.h"
 #include "scaler/journal.h"
 #include "scaler/lead.h"
 #include "scaler/metrics.h"
@@ -209,6 +210,7 @@ static void on_lead(void *data, bool leading)
 	struct scaler *s = data;
 	struct err e;
 
+	heal_lead(s->heal, leading, lead_epoch(s->lead));
 	if (!leading) {
 		service_close(&s->service);
 		return;
@@ -327,7 +329,9 @@ int scaler_start(struct scaler *s, struct err *e)
 	s->agents = agents_new(s);
 	s->lead = lead_new(s->bus, s->config.name, s->instance, s->config.lease_ns / NS_PER_MS,
 					   &(struct lead_events){on_lead, s});
-	rc = open_parts(s, e);
+	rc = healing_open(s, e);
+	if (rc == 0)
+		rc = open_parts(s, e);
 	if (rc == 0)
 		timeout_start(&s->tick, 50, on_waiting);
 	return rc;
@@ -352,6 +356,7 @@ void scaler_stop(struct scaler *s)
 		return;
 	s->stopping = true;
 	service_close(&s->service);
+	heal_stop(s->heal);
 	timeout_stop(&s->tick);
 	if (s->config.keep_nodes && s->processes) {
 		log_info("its nodes are left to the next scaler", LOG_I("nodes", processes_count(s->processes, NULL)));
@@ -376,7 +381,9 @@ void scaler_release(struct scaler *s)
 	processes_close(&s->processes);
 	steer_free(&s->steer);
 	lead_free(&s->lead);
+	heal_stop(s->heal);
 	bus_close(&s->bus);
+	heal_free(&s->heal);
 	agents_free(&s->agents);
 	journal_free(&s->journal);
 	observe_free(&s->observe);

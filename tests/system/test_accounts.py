@@ -1,4 +1,5 @@
 """Each component with a user of its own and no subject more than broker-config/accounts gives it: everything works, nothing is refused."""
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from lib.system import BIN, ROOT
 from lib.wait import until
 
 SYSTEM = {"nodes": 0, "bridge": False}
-USERS = ("setup", "router", "store", "node", "worker", "publisher", "operator", "sys")
+USERS = ("setup", "router", "store", "node", "scaler", "worker", "publisher", "operator", "sys")
 HANDLERS = """handlers:
   - type: echo
   - type: sleep
@@ -124,6 +125,26 @@ def test_a_plain_subscriber_is_asked_by_a_bridge(system, guarded):
     worker.publish(request.reply, request.data.upper())
     assert done(system, "shouted")["result"] == "X"
     worker.close()
+
+
+def test_a_scaler_leads_and_heals(system, guarded):
+    (guarded.dir / "scaler.yaml").write_text(
+        "pools:\n  - {name: none, min: 0, max: 1, types: nothing}\n"
+        "heal: {interval: 1s, looks: 2, heartbeat: 10s, memory: 1, cpu: 100, disk: 100, failure_rate: 100}\n")
+    stopped = guarded.component("node", "hangs", as_name="hangs")
+    until(lambda: guarded.nats.stream_message("KV_nodes", last_on="$KV.nodes.hangs"), 30, "node hangs")
+    guarded.component("scaler", "--scaler-dir", guarded.dir / "scaler", "--config", guarded.dir / "scaler.yaml")
+    until(lambda: guarded.cli("heal", "status", check=False).returncode == 0, 30, "a scaler that leads")
+    stopped.send_signal(signal.SIGSTOP)
+    try:
+        until(lambda: "remove_stale" in guarded.cli("heal", "history", "--json").out, 60, "the node that hangs is taken off")
+    finally:
+        stopped.send_signal(signal.SIGCONT)
+    acts = [json.loads(line) for line in guarded.cli("heal", "history", "--json").out.splitlines()]
+    assert {a["result"] for a in acts} <= {"done", "none"}, acts
+    assert "lead" in guarded.cli("scaler", "history", "--json").out
+    checks = json.loads(guarded.cli("heal", "status", "--json").out)["checks"]
+    assert {c["check"]: c["level"] for c in checks if c["check"] in ("broker", "database")} == {"broker": "ok", "database": "ok"}
 
 
 def test_failures_and_what_follows(system, guarded):
