@@ -61,7 +61,7 @@ static int start(struct bench_home *h, struct err *e)
 	if (h->lanes > 0 && !(handlers = write_handlers(h, e)))
 		return e->code;
 	argv = argv_make(self, "dev", "--dir", h->dir, "--nodes", nodes_text, "--slots", slots_text,
-	                 "--no-bridge", handlers ? "--handlers" : NULL, handlers, NULL);
+	                 "--no-bridge", "--no-scaler", handlers ? "--handlers" : NULL, handlers, NULL);
 	socket_env = xasprintf("NOTIFY_SOCKET=%s", n.name);
 
 	const char *env[] = {socket_env, NULL};

@@ -65,6 +65,7 @@ extern const struct cli_command commands_task[];   /* task.c */
 extern const struct cli_command commands_lane[];   /* lane.c */
 extern const struct cli_command commands_lane_control[]; /* lane_control.c */
 extern const struct cli_command commands_node[];   /* node.c */
+extern const struct cli_command commands_pool[];   /* pool.c */
 extern const struct cli_command commands_schedule[]; /* schedule.c */
 extern const struct cli_command commands_dead[];   /* dead.c */
 extern const struct cli_command commands_doctor[]; /* doctor.c */

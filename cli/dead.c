@@ -127,7 +127,7 @@ static const struct cli_column record_columns[] = {
 	{"started", "started_at", CELL_AGE},
 	{"died", "died_at", CELL_AGE},
 	{"replay of", "retry_of", CELL_TEXT},
-	{"replayed as", "retry_id", CELL_TEXT},
+	{"its replay", "retry_id", CELL_TEXT},
 	{"left out", "left_out", CELL_TEXT},
 	{"in DEAD", "seq", CELL_NUMBER},
 	{"headers", "headers", CELL_TEXT},

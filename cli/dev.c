@@ -31,11 +31,12 @@ static const char *dir_of(const struct cli *c)
 
 static int read_options(const struct cli *c, struct dev_options *ret, struct err *e)
 {
-	int64_t nodes = 2, slots = 0, load = 0;
+	int64_t nodes = 2, slots = 0, load = 0, max_nodes = 8;
 
 	if (cli_number(c, "nodes", 0, 1000, &nodes, e) != 0 ||
 	    cli_number(c, "slots", 1, 10000, &slots, e) != 0 ||
-	    cli_number(c, "load", 1, 100000, &load, e) != 0)
+	    cli_number(c, "load", 1, 100000, &load, e) != 0 ||
+	    cli_number(c, "max-nodes", 1, 1000, &max_nodes, e) != 0)
 		return e->code;
 	*ret = (struct dev_options){
 		.dir = dir_of(c),
@@ -43,6 +44,9 @@ static int read_options(const struct cli *c, struct dev_options *ret, struct err
 		.slots = (unsigned)slots,
 		.handlers = cli_value(c, "handlers"),
 		.bridge = !cli_has(c, "no-bridge"),
+		.scaler = !cli_has(c, "no-scaler"),
+		.max_nodes = (unsigned)MAX_OF(max_nodes, nodes),
+		.scaler_config = cli_value(c, "scaler-config"),
 		.load_per_s = (unsigned)load,
 	};
 	return 0;
@@ -55,10 +59,19 @@ static char **supervisor_argv(const struct dev_options *o)
 	CLEANUP(free_ptr) char *nodes = xasprintf("%u", o->nodes);
 	CLEANUP(free_ptr) char *slots = xasprintf("%u", o->slots);
 	CLEANUP(free_ptr) char *load = xasprintf("%u", o->load_per_s);
+	CLEANUP(free_ptr) char *max_nodes = xasprintf("%u", o->max_nodes);
 	char **argv = argv_make(self, "dev", "--dir", o->dir, "--nodes", nodes, NULL);
 
 	if (!o->bridge)
 		argv_add(&argv, "--no-bridge");
+	if (!o->scaler)
+		argv_add(&argv, "--no-scaler");
+	argv_add(&argv, "--max-nodes");
+	argv_add(&argv, max_nodes);
+	if (o->scaler_config) {
+		argv_add(&argv, "--scaler-config");
+		argv_add(&argv, o->scaler_config);
+	}
 	if (o->slots > 0) {
 		argv_add(&argv, "--slots");
 		argv_add(&argv, slots);
@@ -288,7 +301,8 @@ static int remove_data(const char *dir, struct err *e)
 {
 	/* What `dev` makes, by name: the directory may hold more (bin/). The lock goes last. */
 	static const char *const parts[] = {"nats", "pg",         "pg.new",   "pg.password",
-										"log",  "ports.json", "dev.json", "lock"};
+										"log",  "ports.json", "dev.json", "scaler",
+										"scaler.yaml", "lock"};
 	int lock_fd = -1;
 
 	if (files_lock(dir, &lock_fd, e) != 0)
@@ -342,6 +356,9 @@ static const struct cli_flag run_flags[] = {
 	{.name = "nodes", .value = "N", .help = "nodes, named node-1 and on (default 2)"},
 	{.name = "slots", .value = "N", .help = "tasks that each node runs at once (default: the node's, 10)"},
 	{.name = "handlers", .value = "FILE", .help = "handlers of the nodes, beside the built-in ones"},
+	{.name = "max-nodes", .value = "N", .help = "as many as the scaler may make of them when there is much to do (default 8)"},
+	{.name = "scaler-config", .value = "FILE", .help = "the scaler's configuration, for pools of your own"},
+	{.name = "no-scaler", .help = "without the scaler: the nodes stay as many as they are"},
 	{.name = "no-bridge", .help = "without the node that serves plain NATS subscribers"},
 	{.name = "load", .value = "R", .help = "submit R tasks a second, of echo, hash and stats"},
 	{.name = "detach", .help = "go on in the background; returns when all is ready"},
@@ -351,11 +368,11 @@ static const struct cli_flag run_flags[] = {
 const struct cli_command commands_dev[] = {
 	{.name = "dev",
 	 .usage =
-		 "[--dir D] [--nodes N] [--slots N] [--handlers FILE] [--no-bridge] [--load R] [--detach]",
+		 "[--dir D] [--nodes N] [--slots N] [--handlers FILE] [--max-nodes N] [--load R] [--detach]",
 	 .help = "the whole system on this machine, in one directory",
 	 .text = "Starts a private broker and PostgreSQL on free ports, declares what they need, and "
-			 "runs router, store and\n"
-			 "nodes. What ends by itself is started again. Logs are in DIR/log. Ctrl-C ends "
+			 "runs router, store,\n"
+			 "nodes and scaler. What ends by itself is started again. Logs are in DIR/log. Ctrl-C ends "
 			 "everything in order.\n",
 	 .flags = run_flags,
 	 .run = dev_run},

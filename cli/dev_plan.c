@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "cli/dev_scaler.h"
 #include "common/proc.h"
 
 static struct component *add(struct dev_plan *p, const char *name, enum component_kind kind, char **argv)
@@ -80,6 +81,8 @@ static void add_services(struct dev_plan *p)
 		add_node(p, i);
 	if (p->options->bridge)
 		add_bridge(p);
+	if (p->options->scaler)
+		add(p, "scaler", COMPONENT_SCALER, dev_scaler_argv(p->options, p->dir));
 	if (p->options->load_per_s > 0) {
 		argv = program("millrace");
 		argv_add(&argv, "dev");
@@ -139,6 +142,8 @@ int plan_make(struct dev_plan *p, const struct dev_options *o, const char *dir,
 		return e->code;
 	make_addresses(p);
 	if (add_engines(p, e) != 0)
+		return e->code;
+	if (p->options->scaler && dev_scaler_prepare(o, dir, e) != 0)
 		return e->code;
 	add_services(p);
 	return 0;

@@ -12,6 +12,9 @@ struct dev_options {
 	unsigned slots;         /* of each node; 0: the node's default */
 	const char *handlers;   /* a handlers file for all nodes, or NULL */
 	bool bridge;            /* a node for handlers that are plain NATS subscribers, too */
+	bool scaler;            /* starts further nodes when there is much to do */
+	unsigned max_nodes;     /* of its pool `default`, those above included */
+	const char *scaler_config; /* a file for it instead of that pool, or NULL */
 	unsigned load_per_s;    /* 0: no load */
 };
 

@@ -183,7 +183,7 @@ static int add_limit(const struct cli *c, const char *flag, const char *key, jso
 		double rate = strtod(text, &end);
 		if (end == text || *end || !(rate > 0) || rate > 1e6)
 			return err_set(e, ERR_INVALID,
-						   "--rate: \"%s\" should be a number from 0 to 1000000, or none", text);
+						   "--rate: \"%s\" should be a number above 0, at most 1000000, or none", text);
 		json_object_set_new(request, key, json_real(rate));
 		return 0;
 	}

@@ -19,6 +19,7 @@
 
 #include "cli/draft.h"
 #include "cli/object.h"
+#include "cli/predict.h"
 #include "common/task.h"
 
 #define ATTEMPTS_MAX 1000
@@ -45,6 +46,7 @@ static const struct cli_flag flags[] = {
 	{"header", 'H', "K:V", "a header for the handler; may be repeated"},
 	{"wait", 0, "[=D]",
 	 "wait for the result (at most D) and print it; exit 4 when the task is dead"},
+	{"predict", 0, NULL, "tell when it should begin, by what waits before it (needs a scaler)"},
 	{"batch", 0, "FILE",
 	 "a task of each line, JSON with the keys id, type, payload, …; '-': stdin"},
 	{0},
@@ -348,15 +350,19 @@ static int publish(struct cli *c, const struct draft *d, const struct buf *data,
 	return cli_publish(c, &out, NULL, ret_duplicate, e) ? explain(c, d, e) : 0;
 }
 
-static void print_id(const struct cli *c, const struct draft *d, bool duplicate)
+/* prediction is borrowed; NULL: none was asked for. */
+static void print_id(const struct cli *c, const struct draft *d, bool duplicate, json_t *prediction)
 {
 	json_t *j;
 
 	if (!c->config.json) {
+		predict_say(c, prediction);
 		printf("%s\n", d->id);
 		return;
 	}
 	j = json_pack("{s:s, s:s, s:b}", "id", d->id, "type", d->type, "duplicate", duplicate);
+	if (prediction)
+		json_object_set(j, "prediction", prediction);
 	cli_print_json(j);
 	json_decref(j);
 }
@@ -366,6 +372,7 @@ static int submit_one(struct cli *c, struct draft *d, int argc)
 	CLEANUP(body_release) struct body b = {.fd = -1};
 	struct err e = {0};
 	struct waiter *w = NULL;
+	json_t *prediction = NULL;
 	int64_t wait_ns = -NS_PER_MS; /* for ever */
 	bool duplicate = false;
 	int code;
@@ -375,16 +382,22 @@ static int submit_one(struct cli *c, struct draft *d, int argc)
 		return cli_fail(c, &e);
 	if (cli_has(c, "wait") && waiter_open(c, d->type, d->id, &w, &e))
 		return cli_fail(c, &e);
+	if (cli_has(c, "predict"))
+		prediction = predict_ask(c, d);
 	if (publish(c, d, &b.bytes, &duplicate, &e)) {
+		json_decref(prediction);
 		waiter_close(&w);
 		return cli_fail(c, &e);
 	}
 	if (duplicate)
 		cli_say(c, "task %s was submitted before; it was not added again", d->id);
 	if (!w) {
-		print_id(c, d, duplicate);
+		print_id(c, d, duplicate, prediction);
+		json_decref(prediction);
 		return EXIT_OK;
 	}
+	predict_say(c, prediction);
+	json_decref(prediction);
 	cli_say(c, "task %s submitted; waiting", d->id);
 	code = waiter_finish(w, wait_ns / NS_PER_MS);
 	waiter_close(&w);

@@ -32,7 +32,8 @@ static int run_list(struct cli *c, int argc, char **argv);
 	}
 
 static const struct cli_flag get_flags[] = {
-	{"result", 'r', NULL, "print nothing but the bytes of the result; exit 4 when it is dead"},
+	{"result", 'r', NULL,
+	 "print nothing but the bytes of the result; exit 4 when it is dead, 3 when it has expired"},
 	{0},
 };
 static const struct cli_flag list_flags[] = {
@@ -212,6 +213,12 @@ static int print_result(struct cli *c, const json_t *task)
 	const char *state = task_text(task, "state");
 	const char *error = task_text(task, "error");
 
+	if (str_eq(state, "completed") && json_is_true(json_object_get(task, "result_expired"))) {
+		cli_say(c, "task %s is completed, but its result has expired (keep.results, "
+				   "Task-Result-Expires)",
+				task_text(task, "id"));
+		return EXIT_NOT_FOUND;
+	}
 	if (str_eq(state, "completed") && *task_text(task, "result_object"))
 		return cli_object_print(c, task_text(task, "result_object"), &e) ? cli_fail(c, &e) : EXIT_OK;
 	if (str_eq(state, "completed")) {

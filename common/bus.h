@@ -90,6 +90,12 @@ struct bus_header {
 const char *bus_msg_header(const struct bus_msg *m, const char *name);
 /* All of them, names as received; borrowed from m. */
 const struct bus_header *bus_msg_headers(const struct bus_msg *m, size_t *ret_n);
+/*
+ * There are headers, and the library can't read them: bus_msg_headers tells none. A line without a
+ * colon does it, or a last one without a value. (One without a value before others takes the next
+ * line for it, and is not told apart.)
+ */
+bool bus_msg_headers_unreadable(const struct bus_msg *m);
 
 /* ---- sending ---- */
 
@@ -98,7 +104,7 @@ struct bus_out {
 	const char *reply;   /* or NULL */
 	const void *data;
 	size_t len;
-	const struct bus_header *headers;
+	const struct bus_header *headers; /* those without a value are left out */
 	size_t nheaders;
 	bool wants_nobody; /* "no responders" is to be heard, also while much is being sent */
 };

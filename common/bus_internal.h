@@ -26,7 +26,7 @@ struct bus_msg {
 	char *words; /* of an event that is no message; owned */
 	struct bus_header *headers;
 	size_t nheaders;
-	bool headers_read;
+	bool headers_read, headers_unreadable;
 };
 
 /*

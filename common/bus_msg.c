@@ -64,7 +64,9 @@ static void lift_headers(struct bus_msg *m)
 	size_t cap = 0;
 
 	m->headers_read = true;
-	if (natsMsgHeader_Keys(m->native, &names, &n) != NATS_OK)
+	natsStatus s = natsMsgHeader_Keys(m->native, &names, &n);
+	m->headers_unreadable = s != NATS_OK && s != NATS_NOT_FOUND;
+	if (s != NATS_OK)
 		return;
 	cap = (size_t)n;
 	m->headers = xcalloc(cap, sizeof(*m->headers));
@@ -91,6 +93,14 @@ const struct bus_header *bus_msg_headers(const struct bus_msg *m, size_t *ret_n)
 		lift_headers((struct bus_msg *)m);
 	*ret_n = m->nheaders;
 	return m->headers;
+}
+
+bool bus_msg_headers_unreadable(const struct bus_msg *m)
+{
+	size_t n;
+
+	bus_msg_headers(m, &n);
+	return m->headers_unreadable;
 }
 
 const char *bus_msg_header(const struct bus_msg *m, const char *name)
@@ -168,6 +178,12 @@ static struct bus_packet *plain(const struct bus_out *out, const char *reply)
 	return p;
 }
 
+/* Nothing but spaces. Who reads it with the same library would lose others by it: left out. */
+static bool is_blank(const char *value)
+{
+	return value[strspn(value, " \t\r\n")] == '\0';
+}
+
 /* What the library refuses here is no memory, or what was checked before: both end the process. */
 static struct bus_packet *with_headers(const struct bus_out *out, const char *reply)
 {
@@ -176,8 +192,10 @@ static struct bus_packet *with_headers(const struct bus_out *out, const char *re
 
 	*p = (struct bus_packet){.refs = 1, .wants_nobody = out->wants_nobody};
 	s = natsMsg_Create(&p->native, out->subject, reply, out->data, (int)out->len);
-	for (size_t i = 0; s == NATS_OK && i < out->nheaders; i++)
-		s = natsMsgHeader_Add(p->native, out->headers[i].name, out->headers[i].value);
+	for (size_t i = 0; s == NATS_OK && i < out->nheaders; i++) {
+		if (!is_blank(out->headers[i].value))
+			s = natsMsgHeader_Add(p->native, out->headers[i].name, out->headers[i].value);
+	}
 	if (s != NATS_OK)
 		abort();
 	return p;

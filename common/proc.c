@@ -48,7 +48,7 @@ static bool named_in(const char *var, const char *const *env)
 }
 
 /* Returns owned; the strings are borrowed. */
-static const char **make_env(const char *const *extra)
+static const char **make_env(const char *const *extra, bool keep)
 {
 	size_t n = 0, used = 0;
 	const char **env;
@@ -59,7 +59,7 @@ static const char **make_env(const char *const *extra)
 		n++;
 	env = xcalloc(n + 1, sizeof(*env));
 	for (char **var = environ; *var; var++) {
-		if (!leads_away(*var) && !named_in(*var, extra))
+		if ((keep || !leads_away(*var)) && !named_in(*var, extra))
 			env[used++] = *var;
 	}
 	for (; extra && *extra; extra++)
@@ -74,11 +74,38 @@ struct child_plan {
 	int in_fd, out_fd, status_fd;
 };
 
+/*
+ * Libraries open descriptors that would pass to the program: a socket of the parent's, to the broker, would then outlive
+ * the parent, and the broker would send to it.
+ */
+static void keep_only_ours(void)
+{
+	if (close_range(3, ~0u, CLOSE_RANGE_CLOEXEC) == 0)
+		return;
+	for (int fd = 3; fd < 65536; fd++) /* Linux before 5.11 */
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* Appends our process id to the file that says who lives, and keeps it. In the child: system calls only. */
+static bool sign(int fd)
+{
+	char text[16];
+	size_t at = sizeof(text);
+	pid_t pid = getpid();
+
+	text[--at] = '\n';
+	for (; pid > 0; pid /= 10)
+		text[--at] = (char)('0' + pid % 10);
+	if (write(fd, text + at, sizeof(text) - at) != (ssize_t)(sizeof(text) - at))
+		return false;
+	return fd == 3 ? fcntl(3, F_SETFD, 0) == 0 : dup2(fd, 3) == 3;
+}
+
 /* In the child: system calls only. */
 _Noreturn static void become(const struct child_plan *p)
 {
 	sigset_t none;
-	int code;
+	int code, status_fd = fcntl(p->status_fd, F_DUPFD_CLOEXEC, 10); /* 3 may become the lock's */
 
 	if (p->spec->death_signal) {
 		setpgid(0, 0);
@@ -97,11 +124,14 @@ _Noreturn static void become(const struct child_plan *p)
 		goto fail;
 	if (p->out_fd >= 0 && (dup2(p->out_fd, 1) < 0 || dup2(p->out_fd, 2) < 0))
 		goto fail;
+	keep_only_ours();
+	if (p->spec->lock_fd > 0 && !sign(p->spec->lock_fd))
+		goto fail;
 	execve(p->spec->argv[0], (char *const *)(uintptr_t)p->spec->argv,
 	       (char *const *)(uintptr_t)p->env);
 fail:
 	code = errno;
-	if (write(p->status_fd, &code, sizeof(code)) < 0)
+	if (write(status_fd, &code, sizeof(code)) < 0)
 		_exit(126);
 	_exit(127);
 }
@@ -134,7 +164,7 @@ static int open_input(const char *text)
 
 int proc_spawn(const struct proc_spec *s, pid_t *ret, struct err *e)
 {
-	CLEANUP(free_ptr) const char **env = make_env(s->env);
+	CLEANUP(free_ptr) const char **env = make_env(s->env, s->keep_env);
 	struct child_plan plan = {.spec = s, .env = env, .parent = getpid(), .in_fd = -1, .out_fd = -1};
 	int status[2] = {-1, -1};
 	int code = 0;

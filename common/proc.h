@@ -16,6 +16,12 @@ struct proc_spec {
 	const char *log_path;      /* stdout and stderr are appended to it; NULL: inherited */
 	const char *input;         /* what stdin reads (at most 4 KiB); NULL: nothing */
 	int death_signal;          /* sent when our process dies; 0: it outlives us, in a session of its own */
+	bool keep_env;             /* our environment as it is: the child is to reach the same broker */
+	/*
+	 * > 0: an open file that the child keeps as descriptor 3, with what locks (flock) it has, for as long as it lives. Its
+	 * process id and a newline are appended to it before the program begins.
+	 */
+	int lock_fd;
 };
 
 /*

@@ -30,6 +30,9 @@
 struct handler;
 struct handler_run;
 
+/* Keys that every handler has in the file; the registry reads them. */
+#define SECTION_COMMON_KEYS "type,kind,timeout,slots,version"
+
 /* What is to be done. Everything is borrowed and stays valid until handler_done. */
 struct handler_task {
 	const char *id;

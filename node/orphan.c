@@ -4,7 +4,7 @@
  *
  * Well: every two seconds the lease's last revision is read, it is another
  * one, nothing happens. The scaler is gone and none takes its place: after
- * pool.orphan_after the node drains and ends as on SIGTERM. Badly: the broker
+ * orphan_after the node drains and ends as on SIGTERM. Badly: the broker
  * is away or slow: such time is not counted, for then no lease can be renewed.
  * Our own clock counts, not the lease's ttl: who renews late still lives.
  */
@@ -52,7 +52,7 @@ static void on_lease(void *data, const struct kv_entry *entry, const struct err 
 		return;
 	duration_format(o->node->config->orphan_after_ns, after);
 	log_warn("no scaler leads any more; this node, which one started, ends in order",
-			 LOG_S("pool.orphan_after", after), LOG_I("silent_ms", silent_ms));
+			 LOG_S("orphan_after", after), LOG_I("silent_ms", silent_ms));
 	daemon_stop(o->node->daemon);
 }
 

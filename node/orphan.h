@@ -1,7 +1,7 @@
 /*
  * A node that a scaler started ends by itself when there is no scaler any
  * more: when the lease of its leader (bucket `leases`, key `leader.scaler`,
- * renewed every two seconds) has not moved for `pool.orphan_after`.
+ * renewed every two seconds) has not moved for `orphan_after`.
  */
 #pragma once
 

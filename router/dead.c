@@ -122,15 +122,17 @@ void dead_tell(struct transit *t)
 			*p = ' ';
 	}
 	bool shed = t->burial.reason && str_eq(t->burial.reason, SHED_REASON);
-	struct bus_header headers[] = {{H_TASK_ID, s->id},
-								   {"Task-State", t->cancelled ? "cancelled" : "dead"},
-								   {H_OUTCOME_FINGERPRINT, t->fingerprint},
-								   {"Nats-Service-Error-Code", t->cancelled ? "409" : shed ? "503" : "500"},
-								   {"Nats-Service-Error", sentence},
-								   {"Retry-After", SHED_RETRY_AFTER_S}};
-	struct bus_out out = {.subject = subject,
-						  .headers = headers,
-						  .nheaders = ARRAY_LEN(headers) - (shed ? 0 : 1)};
+	struct bus_header headers[6] = {
+		{H_TASK_ID, s->id},
+		{"Task-State", t->cancelled ? "cancelled" : "dead"},
+		{"Nats-Service-Error-Code", t->cancelled ? "409" : shed ? "503" : "500"},
+		{"Nats-Service-Error", sentence}};
+	size_t n = 4;
+	if (t->fingerprint[0]) /* what was cancelled has none */
+		headers[n++] = (struct bus_header){H_OUTCOME_FINGERPRINT, t->fingerprint};
+	if (shed)
+		headers[n++] = (struct bus_header){"Retry-After", SHED_RETRY_AFTER_S};
+	struct bus_out out = {.subject = subject, .headers = headers, .nheaders = n};
 	snprintf(subject, sizeof(subject), "results.%s.%s", s->lane.type[0] ? s->lane.type : "_invalid",
 			 s->id);
 	if (bus_publish(t->router->bus, &out, &e))

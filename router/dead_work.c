@@ -158,6 +158,11 @@ static void on_whole(void *data, struct bus_msg **m, const struct letter_message
 	char subject[TOKEN_MAX + 8];
 	struct err why;
 
+	if (e && e->code == ERR_NOT_FOUND && i->work->job.select.seq && !i->id[0]) {
+		/* Asked for by its sequence alone, which does not tell whether it was ever replayed. */
+		dead_job_fail(&i->work->job, e);
+		return;
+	}
 	if (e && e->code == ERR_NOT_FOUND) { /* somebody else had it in hand too */
 		item_gone(i);
 		return;

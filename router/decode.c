@@ -215,6 +215,39 @@ static int take_due(const struct task *t, struct submission *s, struct err *e)
 	return 0;
 }
 
+/* "Task-Delay: 1h": one of ours, as a line. */
+static bool is_our_line(const char *value)
+{
+	static const char *const ours[] = {"Task-", "Nats-", H_CONTENT_TYPE ":"};
+	size_t name = strcspn(value, ": \t");
+
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++) {
+		if (value[name] == ':' && strncasecmp(value, ours[i], strlen(ours[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A header without a value costs others: as the last one all of them, before another one that one,
+ * which the client library takes for its value. A task must not run at once because the header
+ * that puts it off was lost so.
+ */
+static int check_lines(const struct arrival *a, struct err *e)
+{
+	if (a->headers_unreadable)
+		return err_set(e, ERR_INVALID,
+					   "its headers can't be read: one has no value, or a line is no header");
+	for (size_t i = 0; i < a->nheaders; i++) {
+		if (is_our_line(a->headers[i].value))
+			return err_set(e, ERR_INVALID,
+						   "header %.100s has no value, so that the next line was taken for it: "
+						   "\"%.100s\"",
+						   a->headers[i].name, a->headers[i].value);
+	}
+	return 0;
+}
+
 int decode_submission(const struct decode_rules *rules, const struct arrival *a,
 					  struct submission *ret, struct err *e)
 {
@@ -239,6 +272,8 @@ int decode_submission(const struct decode_rules *rules, const struct arrival *a,
 	if (type && token_ok(type, strlen(type)))
 		snprintf(s->lane.type, sizeof(s->lane.type), "%s", type);
 
+	if (check_lines(a, e))
+		return ERR_INVALID;
 	if (str_eq(a->subject, "tasks"))
 		rc = a->body_len > rules->body_max_bytes ? 0 : read_spec(rules, a, s, &type, &msg_id, e);
 	else if (!type)

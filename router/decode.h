@@ -18,6 +18,7 @@ struct arrival {
 	const char *subject;
 	const struct bus_header *headers;
 	size_t nheaders;
+	bool headers_unreadable; /* there are some; nheaders is 0 */
 	const void *body;
 	size_t body_len;
 	uint64_t sequence; /* in TASKS; 0: none */

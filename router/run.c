@@ -173,6 +173,7 @@ static int decode(struct run *r, const struct bus_msg *m, struct submission *s, 
 						.stored_wall_ns = clock_wall_ns()};
 
 	a.headers = bus_msg_headers(m, &a.nheaders);
+	a.headers_unreadable = bus_msg_headers_unreadable(m);
 	return decode_submission(&r->router->rules, &a, s, e);
 }
 

@@ -104,6 +104,7 @@ void transit_arrival(const struct transit *t, const struct js_meta *meta, struct
 		.stored_wall_ns = meta->stored_wall_ns,
 	};
 	ret->headers = bus_msg_headers(t->msg, &ret->nheaders);
+	ret->headers_unreadable = bus_msg_headers_unreadable(t->msg);
 }
 
 void transit_ack(struct transit *t)

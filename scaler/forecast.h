@@ -1,7 +1,8 @@
 /*
  * What is coming: a rate, smoothed, with its trend. Pure. Holt's linear
  * method (C. C. Holt 1957; Hyndman & Athanasopoulos, Forecasting: Principles
- * and Practice, 8.2) on samples that need not be equally far apart.
+ * and Practice, 8.2) on samples that need not be equally far apart, which
+ * follows a step at once, and doesn't take it for a trend.
  */
 #pragma once
 
@@ -12,6 +13,8 @@ struct forecast {
 	double trend;        /* per second and second */
 	double at_s;         /* of the last sample */
 	unsigned samples;
+	double surprise;     /* the last sample, where it was too far off for chance */
+	int surprised;       /* 1: it was too high; -1: too low; 0: it was not */
 };
 
 /* rate: per second, seen since the last sample; now_s monotonic and growing. */

@@ -10,11 +10,12 @@
 /* As configured, of one pool. */
 struct policy_rule {
 	unsigned min, max;   /* nodes; min <= max */
-	unsigned step;       /* most nodes more or fewer at one decision */
+	unsigned step;       /* most nodes more within up_cooldown_s, and fewer at one decision */
 	unsigned slots;      /* of one node */
 	double full;         /* 0 to 1: from this share of slots in use on it grows, and it never plans to be fuller */
 	double promise_s;    /* 95 % of tasks are to wait less */
-	double up_cooldown_s, down_cooldown_s; /* between decisions up; after any decision, before one down */
+	double up_cooldown_s;   /* grows by step at most within it */
+	double down_cooldown_s; /* after any decision, before one down; idle steps follow each other */
 	double idle_s;       /* without a task, before it goes to min */
 	double start_s;      /* a node needs to start: how far the forecast looks ahead, beside the tick */
 };
@@ -34,11 +35,22 @@ struct policy_view {
 	bool stale;            /* the broker did not answer: what is seen is old */
 };
 
+/* The last down cooldown is all of them but one, so that it is in them as a whole. */
+#define POLICY_LOW_PARTS 16
+
 /* What a pool remembers between decisions; zeroed at the start. */
 struct policy_memory {
 	double last_up_s, last_down_s;
+	double window_s;       /* when the growth that is counted began */
+	unsigned grown;        /* nodes, since then */
 	double idle_since_s;   /* 0: not idle */
-	double low_since_s;    /* fewer would do since then; 0: they would not */
+	double low_since_s;    /* what would do is noted without a gap since then; 0: it is not */
+	unsigned low[POLICY_LOW_PARTS]; /* the most of it in each part of the last down cooldown */
+	uint64_t low_part;     /* the one being noted; parts are counted from the clock's zero */
+	double used_mean;      /* slots in use, smoothed: busy whatever handler times are taken for */
+	double oldest_s;       /* age of the oldest task that waited, at the last look */
+	bool worse;            /* it has grown since the look before */
+	double seen_s;         /* when that was; 0: never */
 	unsigned target;       /* the last decision; 0 before the first */
 	bool decided;
 };
@@ -60,11 +72,15 @@ enum policy_reason {
 struct policy_decision {
 	unsigned target;      /* nodes there shall be: ready and starting ones */
 	enum policy_reason reason;
-	double wait_s;        /* that 95 % will not exceed with target nodes, as computed */
+	/* That 95 % will not exceed with target nodes, as computed. INFINITY: they can't keep up. 0 too where handler times are not known. */
+	double wait_s;
 	char text[240];       /* the reason as a sentence with its figures */
 };
 
-/* Decides; m is the pool's memory, changed only here. */
+/*
+ * Decides; m is the pool's memory, changed only here. The target is what there shall be, whatever there is: nodes that died
+ * are to be replaced, and ones that still drain are not to be drained again, without a further decision.
+ */
 void policy_decide(const struct policy_rule *r, const struct policy_view *v, struct policy_memory *m,
 				   struct policy_decision *ret);
 

@@ -9,7 +9,7 @@
 
 #include "common/codec.h"
 #include "proto/audit.pb-c.h"
-#include "store/request.h"
+#include "common/request.h"
 
 #define QUERY_TIMEOUT_MS 10000
 

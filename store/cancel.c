@@ -21,7 +21,7 @@
 #include "common/log.h"
 #include "control.pb-c.h"
 #include "store/control_internal.h"
-#include "store/request.h"
+#include "common/request.h"
 
 #define IDS_MAX 1000u
 #define LOOKS_MAX 5

@@ -18,7 +18,7 @@
 #include "common/codec.h"
 #include "control.pb-c.h"
 #include "store/control_internal.h"
-#include "store/request.h"
+#include "common/request.h"
 
 #define UNIQUE_KEY_MAX 255u
 

@@ -24,7 +24,7 @@
 #include "common/codec.h"
 #include "common/jetstream.h"
 #include "proto/state.pb-c.h"
-#include "store/request.h"
+#include "common/request.h"
 #include "common/lock.h"
 
 #define BUCKET "leases"

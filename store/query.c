@@ -19,7 +19,7 @@
 #include "common/service.h"
 #include "common/token.h"
 #include "store/control.h"
-#include "store/request.h"
+#include "common/request.h"
 #include "store/task_select.h"
 
 #define QUERY_TIMEOUT_MS 10000

@@ -16,7 +16,7 @@
 #include "common/log.h"
 #include "control.pb-c.h"
 #include "store/control_internal.h"
-#include "store/request.h"
+#include "common/request.h"
 
 struct reassign {
 	struct order order;

@@ -22,7 +22,7 @@
 #include "common/task.h"
 #include "control.pb-c.h"
 #include "store/control_internal.h"
-#include "store/request.h"
+#include "common/request.h"
 
 #define HEADERS_MAX 256u
 

@@ -22,7 +22,7 @@
 #include "common/codec.h"
 #include "common/jetstream.h"
 #include "proto/state.pb-c.h"
-#include "store/request.h"
+#include "common/request.h"
 #include "store/arena.h"
 #include "store/audit_stream.h"
 

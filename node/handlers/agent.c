@@ -19,7 +19,7 @@
 #include "common/log.h"
 #include "node/handlers/environment.h"
 #include "node/handlers/scratch.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 #include "node/handlers/tail.h"
 #include "node/handlers/worker.h"
 

@@ -11,7 +11,7 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "node/handlers/kinds.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 #include "node/handlers/tail.h"
 
 enum { BODY_TEXT_MAX = 64 };

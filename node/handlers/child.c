@@ -24,7 +24,7 @@
 #include "node/handlers/child_reap.h"
 #include "node/handlers/exec_child.h"
 #include "node/handlers/scratch.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 #include "node/handlers/tail.h"
 
 enum { LINGER_MS = 2000, BACKSTOP_MS = 8000, READ_BYTES = 65536 };

@@ -9,7 +9,7 @@
 
 #include <utlist.h>
 
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 struct compute {
 	struct handler *handler;

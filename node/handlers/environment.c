@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "node/handlers/exec_child.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 

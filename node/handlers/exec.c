@@ -30,7 +30,7 @@
 #include "node/handlers/program.h"
 #include "node/handlers/retry_after.h"
 #include "node/handlers/scratch.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 enum { EXIT_RETRY = 75, ERROR_MAX = 1400 };
 

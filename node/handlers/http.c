@@ -29,7 +29,7 @@
 #include "node/handlers/http_config.h"
 #include "node/handlers/http_reply.h"
 #include "node/handlers/kinds.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 #include "node/handlers/tail.h"
 
 enum { READ_BYTES = 128 * 1024, WORDS_MAX = 200, ERROR_MAX = 1400 };

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 #define SECRET_MAX 16384
 #define MAPS "headers,headers_env,headers_file,url_headers,tls,breaker,url"

@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 #define DAY_NS (86400 * NS_PER_S)
 #define TIB (INT64_C(1) << 40)

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 static char *absolute(const char *base, const char *path)
 {

@@ -11,7 +11,7 @@
 
 #include "common/token.h"
 #include "node/handlers/kinds.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 enum { SLOTS_MAX = 100000, VERSION_MAX = 64 };
 

@@ -16,7 +16,7 @@
 #include "common/clock.h"
 #include "common/task.h"
 #include "node/handlers/kinds.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 #include "node/handlers/tail.h"
 
 /* The node's own clock ends a run; the request's is only there should that fail. */
@@ -111,6 +111,9 @@ static void on_reply(void *data, struct bus_msg **reply, const struct err *e)
 	const struct bus_msg *m = *reply;
 	const char *code = bus_msg_header(m, "Nats-Service-Error-Code");
 	const char *text = bus_msg_header(m, "Nats-Service-Error");
+	/* Among what can't be read may be that it failed. */
+	if (bus_msg_headers_unreadable(m))
+		text = "the reply's headers can't be read: one has no value, or a line is no header";
 	if (code || text) {
 		take_failure(a, m, code, text);
 	} else {

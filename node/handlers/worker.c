@@ -27,7 +27,7 @@
 #include "common/task.h"
 #include "node/handlers/agent_choice.h"
 #include "node/handlers/kinds.h"
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 static const struct config_key keys[] = {
 	{"processes", CONFIG_INT, offsetof(struct worker, processes), "1", "at most", NULL, 1, 256},

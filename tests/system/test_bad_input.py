@@ -67,6 +67,30 @@ def test_header_that_cannot_be_understood(system, name, value):
     assert name.lower() in task["error"].lower() or "capabilit" in task["error"].lower(), task["error"]
 
 
+@pytest.mark.parametrize("headers", [
+    {"Task-Delay": "1h", "X-Last": ""}, {"X-First": "", "Task-Delay": "1h"}, {"X-First": "", "Nats-Msg-Id": "swallowed", "Task-Delay": "1h"},
+    {"Task-Id": "lost-with-the-rest", "Task-Delay": "1h", "X-Spaces": "  "}, {"X-First": "", "Content-Type": "image/png"},
+])
+def test_a_header_without_a_value_does_not_cost_the_others_silently(system, headers):
+    task = buried(system, system.nats.js_publish("tasks.echo", "x", headers))
+    assert "value" in task["error"] and not task["started_at"], task
+    reply = system.nats.request("run.echo", "x", headers)
+    assert reply.header("Nats-Service-Error-Code") == "400" and "value" in reply.header("Nats-Service-Error"), reply
+    # one of the publisher's own between others is no harm to ours
+    harmless = system.nats.js_publish("tasks.echo", "x", {"Task-Priority": "high", "X-First": "", "X-Next": "y"})
+    assert system.finished(system.id_of(harmless["seq"]), "completed")["priority"] == "high"
+
+
+def test_our_own_publishers_leave_out_a_header_without_a_value(system):
+    system.cli("submit", "echo", "-d", "x", "--id", "blank-cli", "--delay", "1h", "-H", "X-A:", "-H", "X-Z:  ", "-H", "X-Mine:y")
+    system.psql("insert into millrace.outbox (type, id, run_at, headers) "
+                """values ('echo', 'blank-sql', now() + interval '1 hour', '{"X-A": "", "X-Z": " ", "X-Mine": "y"}')""")
+    for task_id in ("blank-cli", "blank-sql"):
+        until(lambda task_id=task_id: (system.task(task_id) or {}).get("state") == "scheduled", what="it waits for its time")
+        task = system.task(task_id)
+        assert task["headers"]["X-Mine"] == "y" and not {"X-A", "X-Z"} & task["headers"].keys(), task
+
+
 @pytest.mark.parametrize("bad", ["has space", "a..b", ".edge", "x" * 129, "dollar$", "star*", "more>", "sl/ash", "ümlaut"])
 def test_id_that_cannot_be_one(system, bad):
     ack = system.nats.js_publish("tasks.echo", "x", {"Task-Id": bad})

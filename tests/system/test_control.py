@@ -308,6 +308,7 @@ def test_a_key_is_held_for_its_time(system):
     system.submit("echo", "x", task_id="u-ttl", task_unique="k", task_unique_for="10m")
     system.finished("u-ttl", "completed")
     reply = system.nats.request("run.echo", "y", {"Task-Unique": "k"})
+    assert reply.header("Outcome-Fingerprint") is None, "what did not fail has none"
     assert reply.header("Task-State") == "cancelled" and "u-ttl" in reply.header("Nats-Service-Error")
     system.psql("update millrace.unique_keys set until = now() where task_id = 'u-ttl'")
     assert system.nats.request("run.echo", "y", {"Task-Unique": "k"}).header("Task-State") == "completed"
@@ -363,6 +364,10 @@ def test_results_expire_by_default_by_header_or_never(system):
         assert system.task(kept)["result"] and not system.task(kept)["result_expired"]
     code, words = ask(system, "retry", id="x-default")
     assert code == 409 and "Task-Result-Expires" in words
+    # no bytes are not an empty result
+    done = system.cli("task", "get", "x-default", "--result", check=False)
+    assert done.returncode == 3 and done.out == "" and "has expired" in done.err, done
+    assert system.cli("task", "get", "x-never", "--result").out == "never"
 
 
 def test_a_result_expiry_that_is_none_is_a_dead_letter_that_says_so(system):

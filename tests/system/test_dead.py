@@ -89,6 +89,16 @@ def test_replay_by_id_runs_it_once_more(system):
     assert ask(system, "replay", "never-was")[0] == 404
 
 
+def test_a_sequence_without_a_letter_is_no_replay(system):
+    kill_with(system, "seq-1", "discarded by its sequence")
+    seq = done(system, "get", "seq-1")["seq"]
+    assert done(system, "discard", f"seq:{seq}")["discarded"] == 1
+    for absent in (seq, 10**9):
+        code, why = ask(system, "replay", f"seq:{absent}")
+        assert code == 404 and "no such dead letter" in why, (code, why)
+    assert system.task("seq-1.r1") is None
+
+
 def test_replay_drops_what_spoke_of_the_first_time(system):
     system.nats.js_publish("tasks.fail", "late", {"Task-Id": "once-1", "Task-Attempts": "1",
                                                   "Task-Priority": "high", "X-Kept": "yes"})

@@ -65,6 +65,16 @@ def test_a_subscribers_error_is_a_failed_attempt(system):
         s.close()
 
 
+def test_an_error_without_words_is_no_success(system):
+    """A last header without a value makes all of them unreadable to the client library."""
+    s = Subscriber(system, "wordless", lambda m: (b"a traceback", {"Nats-Service-Error-Code": "500", "Nats-Service-Error": ""}))
+    try:
+        task = system.finished(system.submit("wordless", "x", task_attempts="1"), "dead")
+        assert "headers can't be read" in task["error"], task
+    finally:
+        s.close()
+
+
 def test_without_a_subscriber_no_attempt_is_spent(system):
     task_id = system.submit("nobody_home", "x", task_id="nobody-1", task_attempts="1")
     until(lambda: system.task(task_id), what="row")

@@ -31,9 +31,10 @@ def clean_env(**more):
 
 
 class System:
-    def __init__(self, directory, nodes=2, slots=None, handlers=None, bridge=True):
+    def __init__(self, directory, nodes=2, slots=None, handlers=None, bridge=True, scaler=None):
         self.dir = Path(directory)
         self.nodes, self.slots, self.handlers, self.bridge = nodes, slots, handlers, bridge
+        self.scaler = scaler  # None: none; else words for `millrace dev`, as ["--max-nodes", "4"]
         self.allowed = []
         self.children = []
         self._nats = None
@@ -47,6 +48,7 @@ class System:
             words += ["--slots", str(self.slots)]
         if not self.bridge:
             words += ["--no-bridge"]
+        words += ["--no-scaler"] if self.scaler is None else list(map(str, self.scaler))
         if self.handlers:
             words += ["--handlers", str(self.handlers)]
         done = subprocess.run([BIN / "millrace", "dev", "--dir", self.dir, "--detach", *words], cwd=ROOT,

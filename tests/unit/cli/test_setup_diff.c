@@ -183,7 +183,7 @@ static void declarations_are_sound(void **state)
 		assert_int_equal(setup_diff(consumer ? SETUP_CONSUMER : SETUP_STREAM, j, NULL, 9, fields), 0);
 		json_decref(j);
 	}
-	assert_int_equal(streams, 18);
+	assert_int_equal(streams, 19);
 	assert_int_equal(consumers, 6);
 }
 

@@ -1,9 +1,9 @@
 /*
- * From the tree of the configuration file to a handler's values. It stands
- * apart so that every kind reads its keys the same way and complains in the
- * same words: "line 12: …". An unknown key is an error, never ignored.
+ * From the tree of the configuration file to values. It stands apart so that
+ * handlers and pools read their keys the same way and complain in the same
+ * words: "line 12: …". An unknown key is an error, never ignored.
  */
-#include "node/handlers/section.h"
+#include "common/section.h"
 
 enum { LIST_MAX = 256 };
 

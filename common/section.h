@@ -1,13 +1,10 @@
 /*
- * A handler's part of the configuration file, read by the same kind of table
- * as the program's own keys. Every error names the line.
+ * A map in the configuration file that a program reads by itself (a handler, a
+ * pool), by the same kind of table as its own keys. Every error names the line.
  */
 #pragma once
 
 #include "common/config.h"
-
-/* Keys that every handler has; the registry reads them. */
-#define SECTION_COMMON_KEYS "type,kind,timeout,slots,version"
 
 /*
  * Sets every key's default, then what map (NULL: nothing) says. Keys that are neither in the table (ended by one

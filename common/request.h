@@ -9,6 +9,9 @@ bool request_protobuf(const struct bus_msg *m);
 /* An empty body is the empty request. Returns owned (codec_free). */
 MUST_CHECK int request_read(const struct bus_msg *m, const ProtobufCMessageDescriptor *d,
 							ProtobufCMessage **ret, struct err *e);
+/* The same where a bare text is as good as a record with it as the field of that name: `nats request api.pool.get general`. */
+MUST_CHECK int request_read_named(const struct bus_msg *m, const ProtobufCMessageDescriptor *d,
+								  const char *field, ProtobufCMessage **ret, struct err *e);
 /* Whether the body is nothing but an id; in ret_id, which holds TASK_ID_MAX + 1. */
 bool request_bare_id(const struct bus_msg *m, char *ret_id);
 /* An error's code as in HTTP. */

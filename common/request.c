@@ -1,9 +1,9 @@
 /*
- * What all of the store's api.* have in common: reading a request in either
+ * What all of api.* have in common: reading a request in either
  * form, answering in the same, errors as codes of HTTP. It stands alone so
  * that a question and an order are refused in the same words.
  */
-#include "store/request.h"
+#include "common/request.h"
 
 #include <ctype.h>
 
@@ -33,6 +33,26 @@ int request_read(const struct bus_msg *m, const ProtobufCMessageDescriptor *d,
 		return codec_from_json_text(d, "{}", 2, 0, ret, e);
 	}
 	return codec_decode(d, type, bus_msg_data(m), bus_msg_len(m), ret, e);
+}
+
+int request_read_named(const struct bus_msg *m, const ProtobufCMessageDescriptor *d,
+					   const char *field, ProtobufCMessage **ret, struct err *e)
+{
+	const char *p = bus_msg_data(m);
+	size_t len = bus_msg_len(m);
+	while (len > 0 && isspace((unsigned char)p[len - 1])) {
+		len--;
+	}
+	if (len == 0 || len > 256 || p[0] == '{' || request_protobuf(m)) {
+		return request_read(m, d, ret, e);
+	}
+	json_t *j = json_pack("{s:s%}", field, p, len);
+	if (j == NULL) {
+		return err_set(e, ERR_INVALID, "%s: is no text", field);
+	}
+	int rc = codec_from_json(d, j, 0, ret, e);
+	json_decref(j);
+	return rc;
 }
 
 bool request_bare_id(const struct bus_msg *m, char *ret_id)

@@ -1,0 +1,576 @@
+/*
+ * The acts. It stands alone between decisions and the world. Well: a node that
+ * is started is heard of within a second or two; one that is drained becomes
+ * empty, is told to stop, and goes. Badly: one that is never heard of is ended
+ * after START_TIMEOUT_MS; one that does not end when it is told, after
+ * STOP_TIMEOUT_MS; one that was lost and lives (stopped, hanging), after
+ * LOST_TIMEOUT_MS: its work has moved long before. A request that nobody
+ * answers is repeated at the next tick.
+ */
+#include "scaler/steer.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/jetstream.h"
+#include "common/log.h"
+#include "common/proc.h"
+#include "common/section.h"
+#include "scaler/journal.h"
+#include "scaler/lead.h"
+#include "scaler/node_command.h"
+#include "scaler/processes.h"
+
+#define START_TIMEOUT_MS 60000
+#define STOP_TIMEOUT_MS 45000
+#define LOST_TIMEOUT_MS 20000
+#define ASK_TIMEOUT_MS 2000
+#define NODES_SHOWN_MAX 10000
+
+/* What we know of a node beside what it says itself. */
+struct member {
+	struct steer *steer;
+	char name[TOKEN_MAX + 1];
+	struct pool *pool;
+	int64_t started_ms;  /* by us, and not heard of since; 0: heard of */
+	int64_t since_ms;
+	int64_t drain_ms, stop_ms; /* when it was told to; 0: not */
+	int64_t empty_ms;    /* draining and without a task since then; 0: not */
+	bool dead;           /* its process was seen to end */
+	bool was_ready;
+	struct bus_call *call;
+	UT_hash_handle hh;
+};
+
+struct steer {
+	struct scaler *scaler;
+	struct member *members;
+	char host[256];
+};
+
+/* ---- members ---- */
+
+static struct member *find(const struct steer *st, const char *name)
+{
+	struct member *m;
+
+	HASH_FIND_STR(st->members, name, m);
+	return m;
+}
+
+static struct member *get(struct steer *st, const char *name, struct pool *p)
+{
+	struct member *m = find(st, name);
+
+	if (!m) {
+		m = xcalloc(1, sizeof(*m));
+		m->steer = st;
+		snprintf(m->name, sizeof(m->name), "%s", name);
+		m->since_ms = clock_mono_ms();
+		HASH_ADD_STR(st->members, name, m);
+	}
+	m->pool = p;
+	return m;
+}
+
+static void drop(struct member *m)
+{
+	bus_call_cancel(&m->call);
+	HASH_DEL(m->steer->members, m);
+	free(m);
+}
+
+static const struct process *process_of(const struct steer *st, const char *name)
+{
+	return processes_find(st->scaler->processes, name);
+}
+
+/* "ready", "draining", "lost" by what it says; "" where it says nothing, or is known to be dead. */
+static const char *state_of(const struct steer *st, const struct node_entry *n, const struct member *m)
+{
+	(void)st;
+	if (!n || (m && m->dead))
+		return "";
+	return node_state(n, clock_mono_ms());
+}
+
+bool steer_starting(const struct steer *st, const char *node)
+{
+	const struct member *m = find(st, node);
+
+	return m && m->started_ms && !m->dead;
+}
+
+bool steer_present(const struct steer *st, const char *node)
+{
+	const struct member *m = find(st, node);
+
+	if (m && (m->dead || m->drain_ms || m->stop_ms))
+		return false;
+	if (m && m->started_ms)
+		return true;
+	return str_eq(state_of(st, roster_find(st->scaler->roster, node), m), "ready");
+}
+
+unsigned steer_starting_count(const struct steer *st, const struct pool *p)
+{
+	unsigned n = 0;
+
+	for (const struct member *m = st->members; m; m = m->hh.next)
+		n += m->pool == p && m->started_ms && !m->dead;
+	return n;
+}
+
+void steer_each_starting(const struct steer *st, const struct pool *p,
+						 void (*each)(void *data, const char *node), void *data)
+{
+	for (const struct member *m = st->members; m; m = m->hh.next) {
+		if (m->pool == p && m->started_ms && !m->dead)
+			each(data, m->name);
+	}
+}
+
+/* ---- what there is ---- */
+
+static void count(struct pool *p, const struct node_entry *n, const char *state)
+{
+	const Millrace__NodeStatus *s = n->status;
+
+	if (str_eq(state, "ready")) {
+		p->view.ready++;
+		p->view.used += s->used;
+		p->slots += s->slots;
+	} else if (str_eq(state, "draining")) {
+		p->view.draining++;
+	}
+}
+
+void steer_view(struct steer *st, struct pool *p, double now_s)
+{
+	struct scaler *s = st->scaler;
+	int64_t now_ms = clock_mono_ms();
+
+	p->view.now_s = now_s;
+	p->view.ready = p->view.draining = p->view.used = 0;
+	p->slots = 0;
+	for (const struct node_entry *n = roster_first(s->roster); n; n = n->hh.next) {
+		if (!str_eq(n->status->pool, p->config->name) || n->status->bridge)
+			continue;
+		struct member *m = get(st, n->name, p);
+		const char *state = state_of(st, n, m);
+
+		count(p, n, state);
+		if (str_eq(state, "ready")) {
+			m->started_ms = 0;
+			if (!m->was_ready) {
+				m->was_ready = true;
+				m->since_ms = now_ms;
+			}
+			if (now_ms - m->since_ms > RESTART_YOUNG_MS && n->status->scaled)
+				restart_grown(&p->restart);
+		}
+	}
+	p->view.starting = steer_starting_count(st, p);
+}
+
+/* ---- acts ---- */
+
+static void note(struct steer *st, const struct pool *p, const char *action, const char *node,
+				 const char *why)
+{
+	struct scaler *s = st->scaler;
+
+	journal_note(s->journal, lead_epoch(s->lead), action, p ? p->config->name : NULL, node, NULL,
+				 "%s", why);
+}
+
+static void on_answer(void *data, struct bus_msg **reply, const struct err *e)
+{
+	struct member *m = data;
+
+	(void)reply;
+	m->call = NULL;
+	if (!e)
+		return;
+	/* It is asked again at the next tick, if it still is wanted then. */
+	log_debug("a node does not answer", LOG_S("node", m->name), LOG_S("why", e->text));
+	if (m->stop_ms)
+		m->stop_ms = 0;
+	else
+		m->drain_ms = 0;
+}
+
+/* A node died; where that was one too many, nothing is started for a while. */
+static void died(struct steer *st, struct pool *p, int64_t lived_ms, bool ready)
+{
+	struct scaler *s = st->scaler;
+
+	if (restart_died(&p->restart, lived_ms, ready, clock_mono_ms()))
+		journal_note(s->journal, lead_epoch(s->lead), "suspend", p->config->name, NULL, NULL,
+					 "%u of its nodes in a row died soon after their start: none is started for %d minutes "
+					 "(millrace pool resume %s); their logs are in %s/log",
+					 RESTART_LOOP, RESTART_SUSPEND_MS / 60000, p->config->name, s->config.dir);
+}
+
+/* The epoch lets a node refuse a leader of the past. */
+static bool ask(struct member *m, const char *verb)
+{
+	struct scaler *s = m->steer->scaler;
+	CLEANUP(free_ptr) char *subject = xasprintf("ctl.node.%s.%s", m->name, verb);
+	char epoch[32];
+	struct bus_header h = {"Scaler-Epoch", epoch};
+	struct bus_out out = {.subject = subject, .data = "", .headers = &h, .nheaders = 1};
+	struct err e;
+
+	if (m->call || !lead_holds(s->lead))
+		return false;
+	snprintf(epoch, sizeof(epoch), "%llu", (unsigned long long)lead_epoch(s->lead));
+	return bus_request(s->bus, &out, ASK_TIMEOUT_MS, on_answer, m, &m->call, &e) == 0;
+}
+
+static void on_command(void *data, const char *node, bool starting, int code, const char *words)
+{
+	struct steer *st = data;
+	struct member *m = find(st, node);
+	char why[300];
+
+	if (code == 0 || !m)
+		return;
+	snprintf(why, sizeof(why), "the %s command failed: %.200s", starting ? "start" : "stop", words);
+	note(st, m->pool, "crash", m->name, why);
+	if (starting) {
+		m->dead = true;
+		m->started_ms = 0;
+		died(st, m->pool, 0, false);
+	} else {
+		m->stop_ms = 0; /* again at the next tick */
+	}
+}
+
+static void run_command(struct member *m, bool starting)
+{
+	struct steer *st = m->steer;
+	struct err e;
+
+	if (node_command_run(st->scaler, m->pool, m->name, starting, on_command, st, &e))
+		on_command(st, m->name, starting, -1, e.text);
+}
+
+/* Its name is not anybody's: no process here has it, nobody says it, or who said it is known to be gone. */
+static bool name_is_free(struct steer *st, const char *name)
+{
+	const struct node_entry *n = roster_find(st->scaler->roster, name);
+	const struct member *m = find(st, name);
+
+	if (process_of(st, name) || (m && m->started_ms && !m->dead))
+		return false;
+	if (!n || (m && m->dead))
+		return true;
+	return str_eq(node_state(n, clock_mono_ms()), "lost") && str_eq(n->status->host, st->host) &&
+		   n->status->pid > 1 && kill((pid_t)n->status->pid, 0) != 0;
+}
+
+static void free_name(struct steer *st, const struct pool *p, char out[TOKEN_MAX + 1])
+{
+	for (unsigned i = 1; i <= NODES_SHOWN_MAX; i++) {
+		snprintf(out, TOKEN_MAX + 1, "%.56s-%u", p->config->name, i);
+		if (name_is_free(st, out))
+			return;
+	}
+}
+
+static int start_process(struct steer *st, struct pool *p, const char *name, struct err *e)
+{
+	struct scaler *s = st->scaler;
+	CLEANUP(strings_free) char **argv = node_command_argv(s, p, name);
+	CLEANUP(strings_free) char **env = node_command_env(s, p, name);
+
+	return processes_start(s->processes, p->config->name, name, (const char *const *)(uintptr_t)argv,
+						   (const char *const *)(uintptr_t)env, s->config.tied, p->config->rule.max,
+						   (unsigned)s->config.nodes_max, e);
+}
+
+const char *steer_start(struct steer *st, struct pool *p, struct err *e)
+{
+	struct scaler *s = st->scaler;
+	char name[TOKEN_MAX + 1];
+	struct member *m;
+
+	if (!lead_holds(s->lead)) {
+		err_set(e, ERR_UNREACHABLE, "no scaler leads here");
+		return NULL;
+	}
+	if (!restart_allows(&p->restart, clock_mono_ms())) {
+		err_set(e, ERR_FULL, "pool %s: its nodes die soon after their start; their logs, in %s/log, tell why",
+				p->config->name, s->config.dir);
+		return NULL;
+	}
+	free_name(st, p, name);
+	if (p->config->driver == DRIVER_ADVISE) {
+		err_set(e, ERR_FULL, "pool %s only advises: somebody else starts its nodes", p->config->name);
+		return NULL;
+	}
+	if (p->config->driver == DRIVER_PROCESS && start_process(st, p, name, e)) {
+		if (e->code != ERR_FULL)
+			died(st, p, 0, false);
+		return NULL;
+	}
+	m = get(st, name, p);
+	m->dead = m->was_ready = false;
+	m->drain_ms = m->stop_ms = m->empty_ms = 0;
+	m->started_ms = m->since_ms = clock_mono_ms();
+	note(st, p, "start", name, p->decision.text[0] ? p->decision.text : "it is wanted");
+	if (p->config->driver == DRIVER_EXEC)
+		run_command(m, true);
+	return m->name;
+}
+
+static void drain(struct member *m, const char *why)
+{
+	if (!ask(m, "drain"))
+		return;
+	m->drain_ms = clock_mono_ms();
+	note(m->steer, m->pool, "drain", m->name, why);
+}
+
+void steer_drain(struct steer *st, const char *node, const char *why)
+{
+	struct member *m = find(st, node);
+
+	if (m && !m->drain_ms && !m->dead)
+		drain(m, why);
+}
+
+/* ---- more ---- */
+
+/* One that is on its way out comes back sooner than a new one starts. */
+static unsigned undrain(struct steer *st, struct pool *p, unsigned wanted)
+{
+	unsigned done = 0;
+
+	for (struct member *m = st->members; m && done < wanted; m = m->hh.next) {
+		const struct node_entry *n = roster_find(st->scaler->roster, m->name);
+
+		if (m->pool != p || !m->drain_ms || m->stop_ms || m->call ||
+			!str_eq(state_of(st, n, m), "draining") || !ask(m, "undrain"))
+			continue;
+		m->drain_ms = m->empty_ms = 0;
+		note(st, p, "undrain", m->name, p->decision.text);
+		done++;
+	}
+	return done;
+}
+
+static void more(struct steer *st, struct pool *p, unsigned wanted)
+{
+	struct err e;
+
+	for (unsigned n = undrain(st, p, wanted); n < wanted; n++) {
+		if (!steer_start(st, p, &e)) {
+			log_debug("no node started", LOG_S("pool", p->config->name), LOG_S("why", e.text));
+			return;
+		}
+	}
+}
+
+/* ---- fewer ---- */
+
+static void fewer(struct steer *st, struct pool *p, unsigned spare)
+{
+	unsigned n = 0, cap = HASH_COUNT(st->members);
+	struct policy_node *nodes = xcalloc(cap ? cap : 1, sizeof(*nodes));
+	struct member **members = xcalloc(cap ? cap : 1, sizeof(*members));
+
+	for (struct member *m = st->members; m; m = m->hh.next) {
+		const struct node_entry *e = roster_find(st->scaler->roster, m->name);
+
+		if (m->pool != p || m->drain_ms || !str_eq(state_of(st, e, m), "ready"))
+			continue;
+		members[n] = m;
+		nodes[n++] = (struct policy_node){
+			.used = e->status->used,
+			.slots = e->status->slots,
+			.agents = (unsigned)e->status->n_agents,
+			.cpu_percent = e->status->cpu_percent,
+			.memory_percent = e->status->memory_percent,
+			.age_s = (double)(clock_mono_ms() - m->since_ms) / 1000,
+			.ours = e->status->scaled,
+		};
+	}
+	for (; spare > 0; spare--) {
+		int victim = policy_victim(nodes, n);
+
+		if (victim < 0)
+			break;
+		drain(members[victim], p->decision.text);
+		nodes[victim].ours = false;
+	}
+	free(nodes);
+	free(members);
+}
+
+/* ---- those on their way ---- */
+
+static void stop(struct member *m, const char *why)
+{
+	struct scaler *s = m->steer->scaler;
+
+	if (m->pool->config->driver == DRIVER_EXEC) {
+		m->stop_ms = clock_mono_ms();
+		note(m->steer, m->pool, "stop", m->name, why);
+		run_command(m, false);
+		return;
+	}
+	if (!ask(m, "stop"))
+		return;
+	m->stop_ms = clock_mono_ms();
+	processes_signal(s->processes, m->name, 0);
+	note(m->steer, m->pool, "stop", m->name, why);
+}
+
+static void end_by_force(struct member *m, const char *why)
+{
+	note(m->steer, m->pool, "lost", m->name, why);
+	processes_signal(m->steer->scaler->processes, m->name, SIGKILL);
+	m->stop_ms = m->started_ms = m->since_ms = clock_mono_ms();
+}
+
+static void follow_draining(struct member *m, const struct node_entry *n, int64_t now_ms)
+{
+	bool empty = n->status->used == 0 && n->status->n_agents == 0;
+
+	if (!empty)
+		m->empty_ms = 0;
+	else if (!m->empty_ms)
+		m->empty_ms = now_ms;
+	/* Whoever drained it: a scaled node that does nothing is replaced, not kept. */
+	if (n->status->scaled && m->empty_ms && !m->stop_ms && !m->call &&
+		now_ms - m->empty_ms >= (m->drain_ms ? 0 : 30000))
+		stop(m, "it was drained and is empty");
+}
+
+static void follow_member(struct steer *st, struct member *m, int64_t now_ms)
+{
+	const struct node_entry *n = roster_find(st->scaler->roster, m->name);
+	const struct process *process = process_of(st, m->name);
+	const char *state = state_of(st, n, m);
+
+	if (str_eq(state, "draining"))
+		follow_draining(m, n, now_ms);
+	else if (str_eq(state, "ready"))
+		m->empty_ms = 0;
+	if (process && m->stop_ms && now_ms - m->stop_ms > STOP_TIMEOUT_MS)
+		end_by_force(m, "it was told to stop and does not end: killed");
+	else if (process && m->started_ms && now_ms - m->started_ms > START_TIMEOUT_MS)
+		end_by_force(m, "it was started and never heard of: killed");
+	else if (process && str_eq(state, "lost") && now_ms - n->seen_mono_ms > LOST_TIMEOUT_MS &&
+			 !m->stop_ms)
+		end_by_force(m, "its process is there but was silent for too long: killed");
+	else if (!process && m->started_ms && now_ms - m->started_ms > START_TIMEOUT_MS) {
+		note(st, m->pool, "lost", m->name, "it was started and never heard of");
+		died(st, m->pool, 0, false);
+		m->started_ms = 0;
+	}
+}
+
+static void follow(struct steer *st, struct pool *p)
+{
+	int64_t now_ms = clock_mono_ms();
+	struct member *m, *tmp;
+
+	HASH_ITER (hh, st->members, m, tmp) {
+		if (m->pool != p)
+			continue;
+		follow_member(st, m, now_ms);
+		if (!m->started_ms && !roster_find(st->scaler->roster, m->name) && !process_of(st, m->name))
+			drop(m);
+	}
+}
+
+void steer_pool(struct steer *st, struct pool *p)
+{
+	unsigned have = p->view.ready + p->view.starting;
+
+	if (!lead_holds(st->scaler->lead))
+		return;
+	follow(st, p);
+	if (p->config->driver == DRIVER_ADVISE)
+		return;
+	if (p->decision.target > have)
+		more(st, p, p->decision.target - have);
+	else if (p->decision.target < have)
+		fewer(st, p, have - p->decision.target);
+}
+
+/* ---- what processes do ---- */
+
+void steer_ended(struct steer *st, const char *node, const char *pool, int64_t lived_ms, const char *how,
+				 bool well, bool expected)
+{
+	struct pool *p = scaler_pool(st->scaler, pool);
+	struct member *m = find(st, node);
+	char why[200];
+	struct err e;
+
+	if (!p)
+		return;
+	m = get(st, node, p);
+	bool ready = m->was_ready;
+	m->dead = true;
+	m->started_ms = m->drain_ms = m->stop_ms = 0;
+	if (!lead_holds(st->scaler->lead))
+		return;
+	/* Everybody shall know at once, not when the key has run out. */
+	if (roster_find(st->scaler->roster, node) &&
+		kv_delete(st->scaler->bus, "nodes", node, NULL, NULL, &e))
+		log_debug("key not deleted; it runs out by itself", LOG_S("node", node));
+	if (expected || well) {
+		note(st, p, "gone", node, expected ? "it was told to stop" : "it ended by itself");
+		return;
+	}
+	snprintf(why, sizeof(why), "it ended with %s after %.1f s", *how ? how : "something that nobody saw",
+			 (double)lived_ms / 1000);
+	note(st, p, "crash", node, why);
+	died(st, p, lived_ms, ready);
+	scaler_poke(st->scaler);
+}
+
+void steer_adopted(struct steer *st, const char *node, const char *pool)
+{
+	struct pool *p = scaler_pool(st->scaler, pool);
+	struct member *m;
+
+	if (!p)
+		return;
+	m = get(st, node, p);
+	m->dead = false;
+	if (!roster_find(st->scaler->roster, node))
+		m->started_ms = clock_mono_ms();
+	note(st, p, "adopt", node, "it was running already");
+}
+
+/* ---- life ---- */
+
+struct steer *steer_new(struct scaler *s)
+{
+	struct steer *st = xcalloc(1, sizeof(*st));
+
+	st->scaler = s;
+	if (gethostname(st->host, sizeof(st->host) - 1))
+		st->host[0] = '\0';
+	return st;
+}
+
+void steer_free(struct steer **pst)
+{
+	struct steer *st = TAKE(*pst);
+	struct member *m, *tmp;
+
+	if (!st)
+		return;
+	HASH_ITER (hh, st->members, m, tmp)
+		drop(m);
+	free(st);
+}

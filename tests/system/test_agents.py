@@ -1,0 +1,133 @@
+"""Pools of agents: spawned by role, placed in processes, back after any death, ended when they idle."""
+import concurrent.futures
+import json
+import os
+import signal
+
+import pytest
+
+from lib.natsraw import Client
+from lib.scaler import ask, pool, refused
+from lib.system import ROOT
+from lib.wait import until
+from test_scaler import scalers  # noqa: F401  the fixture
+
+SYSTEM = {"nodes": 0, "bridge": False}
+
+
+def config(system, **more):
+    handlers = system.dir / "agents-handlers.yaml"
+    agent = ROOT / "examples/nodes/python/worker_agent.py"
+    handlers.write_text("handlers:\n" + "".join(
+        f"  - {{type: {role}, kind: worker, command: [python3, {agent}], spawned: true}}\n" for role in ("coder", "critic")))
+    keys = {"name": "crew", "agents": 10, "min": 0, "max": 8, "handlers": handlers, "down": "2s", **more}
+    return "pools:\n  - {" + ", ".join(f"{k}: {v}" for k, v in keys.items()) + "}\n"
+
+
+def agents(system):
+    return ask(system, "api.agent.list").get("agents", [])
+
+
+@pytest.fixture(autouse=True)
+def none_left(system):
+    yield
+    for key in system.nats.api("STREAM.INFO.KV_agents", {"subjects_filter": "$KV.agents.>"})["state"].get("subjects", {}):
+        system.nats.js_publish(key, b"", {"KV-Operation": "DEL"})
+
+
+def test_fifty_spawns_at_once_are_five_processes_of_ten(system, scalers):
+    s = scalers(config(system))
+
+    def spawn(i):
+        client = Client(system.nats_url)
+        try:
+            return client.request("api.agent.spawn", json.dumps({"role_type": "coder", "project_id": f"p{i % 3}"}).encode(), timeout=20).json()
+        finally:
+            client.close()
+    until(lambda: pool(system, "crew")["process_count"] == 0, 10, "the pool is there")
+    with concurrent.futures.ThreadPoolExecutor(50) as threads:
+        spawned = list(threads.map(spawn, range(50)))
+    assert len({a["agent_id"] for a in spawned}) == 50 and all(a["heartbeat_interval_ms"] == 30000 and a["max_idle_ms"] == 300000 for a in spawned)
+    until(lambda: pool(system, "crew")["process_count"] == 5, 30, "five processes")
+    p = pool(system, "crew")
+    assert (p["total_capacity"], p["used_capacity"], p["available_capacity"], p["agent_count"], p["utilization"]) == (50, 50, 0, 50, 1.0)
+    until(lambda: pool(system, "crew")["active_worker_processes"] == 5, 20, "all of them busy")
+    assert len(s.children()) == 5
+    on = [a["node"] for a in agents(system)]
+    assert sorted(on.count(n) for n in set(on)) == [10] * 5
+    until(lambda: all(a["status"] and a["status"]["pid"] for a in agents(system)), 30, "all of them run", every=0.5)
+    # A full pool starts a process; the end of an agent makes room; the pool's bound holds.
+    until(lambda: len(s.children()) == 5, 5, "still five")
+    ask(system, "api.agent.spawn", {"role_type": "coder"})
+    until(lambda: pool(system, "crew")["process_count"] == 6, 20, "a sixth")
+    for a in agents(system):
+        ask(system, "api.agent.terminate", {"agent_id": a["agent_id"]})
+    until(lambda: not s.children(), 60, "none is needed", every=0.3)
+    assert "event=lost" not in s.log() and "event=crash" not in s.log()
+
+
+def test_agents_do_tasks_of_their_role_and_come_back(system, scalers):
+    s = scalers(config(system))
+    a = ask(system, "api.agent.spawn", {"role_type": "coder", "agent_id": "ada", "project_id": "shop"})
+    assert a["agent_id"] == "ada" and a["pool_name"] == "crew" and a["node"] == "crew-1"
+    first = system.finished(system.submit("coder", b"one"), "completed")
+    assert first["node"] == "crew-1"
+    until(lambda: agents(system)[0]["status"]["tasks"] == 1, 10, "it is counted")
+    # Its process dies; its node dies; its scaler dies.
+    pid = agents(system)[0]["status"]["pid"]
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: (agents(system)[0]["status"] or {}).get("pid") not in (0, None, pid), 20, "another process")
+    assert agents(system)[0]["status"]["errors"] == 1
+    os.kill(s.children()["crew-1"], signal.SIGKILL)
+    system.finished(system.submit("coder", b"two"), "completed", timeout=40)
+    s.kill()
+    s.start()
+    until(s.leads, 20, "it leads again")
+    assert [x["agent_id"] for x in agents(system)] == ["ada"]
+    system.finished(system.submit("coder", b"three"), "completed", timeout=40)
+    assert refused(system, "api.agent.spawn", {"role_type": "coder", "agent_id": "ada"}) == ("409", "agent ada is there already")
+    system.cli("pool", "terminate", "ada")
+    until(lambda: not agents(system), 10, "ended")
+    done = system.cli("pool", "terminate", "ada", check=False)
+    assert done.returncode == 3 and "no agent 'ada'" in done.err
+
+
+def test_an_idle_agent_ends_and_the_pool_goes_to_its_minimum(system, scalers):
+    s = scalers(config(system))
+    ids = system.cli("pool", "spawn", "--role", "critic", "--max-idle", "3s", "--count", "2").out.split()
+    assert len(ids) == 2
+    keeps = system.cli("pool", "spawn", "crew", "-r", "critic", "--max-idle", "never").out.strip()
+    until(lambda: [a["agent_id"] for a in agents(system)] == [keeps], 40, "the others ended", every=0.3)
+    assert s.log().count("event=idle") == 2
+    system.cli("pool", "terminate", keeps)
+    until(lambda: not s.children(), 40, "no process is needed", every=0.3)
+
+
+def test_agents_of_a_project_stay_together(system, scalers):
+    s = scalers(config(system, agents=4))
+    ask(system, "api.pool.scale", {"name": "crew", "nodes": 2})
+    until(lambda: pool(system, "crew")["process_count"] == 2 and pool(system, "crew")["starting"] == 0, 20, "two")
+    for project in ("a", "b", "a", "b"):
+        ask(system, "api.agent.spawn", {"role_type": "coder", "project_id": project})
+    by = {}
+    for a in agents(system):
+        by.setdefault(a["project_id"], set()).add(a["node"])
+    assert all(len(nodes) == 1 for nodes in by.values()), by
+    assert len(s.children()) == 2
+
+
+@pytest.mark.parametrize("request_, code, words", [
+    ({}, "400", "role_type: which role?"),
+    ({"role_type": "juggler"}, "404", "no pool of agents has the role 'juggler'"),
+    ({"role_type": "coder", "pool_name": "nowhere"}, "404", "no pool 'nowhere'"),
+    ({"role_type": "a.b"}, "400", "role_type"),
+    ({"role_type": "coder", "project_id": "x y"}, "400", "project_id"),
+    ({"role_type": "coder", "heartbeat_interval": -3}, "400", "heartbeat_interval"),
+    ({"role_type": "coder", "max_idle_time": 1e12}, "400", "max_idle_time"),
+    ({"role_type": "coder", "mood": "good"}, "400", "mood"),
+])
+def test_what_cannot_be_spawned_is_told(system, scalers, request_, code, words):
+    scalers(config(system))
+    until(lambda: pool(system, "crew")["pool_name"] == "crew", 10, "it leads")
+    got = refused(system, "api.agent.spawn", request_)
+    assert got[0] == code and words in got[1], got
