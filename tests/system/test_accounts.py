@@ -64,7 +64,7 @@ class Guarded:
         self.component("store")
         for name in ("n1", "n2"):
             self.component("node", name, "--handlers", self.dir / "handlers.yaml", "--bridge",
-                           "--pool-orphan-after", "1h", as_name=name)
+                           "--orphan-after", "1h", as_name=name)
         for name in ("n1", "n2"):
             until(lambda: self.nats.stream_message("KV_nodes", last_on=f"$KV.nodes.{name}"), 30, f"node {name}")
 

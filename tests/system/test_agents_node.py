@@ -412,7 +412,7 @@ def lease(system, epoch):
 def test_a_node_without_a_scaler_ends_in_order(system, handlers):
     """Its lease is renewed for longer than the node would wait, then no more: it finishes its task, and ends."""
     lease(system, 1)
-    node = system.start_node("orphan", "--handlers", handlers, "--pool-orphan-after", "4s", "--pool-scaled")
+    node = system.start_node("orphan", "--handlers", handlers, "--orphan-after", "4s", "--scaled")
     assert status(system, "orphan")["scaled"]
     put(system, "orphan-a", "orphan", "role9")
     idle(system, "orphan", "orphan-a")
