@@ -247,7 +247,7 @@ static void predict_view_of(const struct scaler *s, const struct pool *p, const 
 	v->used = p->view.used;
 	v->service_s = p->view.service_s;
 	if (p->view.ready == 0 && p->config->rule.max > 0 && p->config->driver != DRIVER_ADVISE)
-		v->start_s = p->config->rule.start_s;
+		v->start_s = p->config->rule.start_s, v->slots_started = p->config->rule.slots;
 	/* Its slots are shared by all lanes of the pool, taken in turn: what waits on the others goes before it as well. */
 	for (const struct observed_lane *o = observe_first(s->observe); o; o = o->hh.next) {
 		if (o->paused || (o != l && scaler_pool_of(s, &o->lane) != p))
@@ -295,15 +295,16 @@ static void on_predict(void *data, struct service_request *r)
 	char basis[240];
 
 	predict_view_of(s, p, l, class_named(w->priority), &v);
+	bool paused = observe_paused(s->observe, lane.name);
 	double wait_s = predict_wait_s(&v);
 	if (!p)
 		snprintf(basis, sizeof(basis), "no pool serves lane %s", lane.name);
-	else if (l && l->paused)
+	else if (paused)
 		snprintf(basis, sizeof(basis), "lane %s is paused", lane.name);
 	else
 		snprintf(basis, sizeof(basis), "%llu go before it, %u of %u slots of pool %s run a task, each of %.3g s",
 				 (unsigned long long)v.ahead, v.used, v.slots, p->config->name, v.service_s);
-	if (!p || (l && l->paused))
+	if (!p || paused)
 		wait_s = INFINITY;
 	out.lane = lane.name;
 	out.start_at = isfinite(wait_s) ? clock_wall_ns() + (int64_t)(wait_s * NS_PER_S) : 0;

@@ -94,7 +94,7 @@ static void on_setting(void *data, const struct kv_entry *entry)
 				  LOG_S("why", e.text));
 }
 
-static bool paused(const struct observe *o, const char *lane)
+bool observe_paused(const struct observe *o, const char *lane)
 {
 	struct setting *s;
 
@@ -124,7 +124,7 @@ static void conclude(struct observe *o)
 			remove_lane(o, l);
 			continue;
 		}
-		l->paused = paused(o, l->lane.name);
+		l->paused = observe_paused(o, l->lane.name);
 		lag_look(&l->lag, &l->state, now_s, wall_ns);
 	}
 	if (o->failed && !o->complained)

@@ -34,5 +34,7 @@ bool observe_look(struct observe *o, void (*on_done)(void *data, bool ok), void 
 /* NULL: none. Then ->hh.next. */
 const struct observed_lane *observe_first(const struct observe *o);
 const struct observed_lane *observe_find(const struct observe *o, const char *lane);
+/* By the bucket `settings`, whether the lane is there or not. */
+bool observe_paused(const struct observe *o, const char *lane);
 void observe_stop(struct observe *o); /* before the bus closes */
 void observe_free(struct observe **o);

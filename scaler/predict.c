@@ -7,8 +7,12 @@ double predict_wait_s(const struct predict_view *v)
 {
 	unsigned free = v->slots > v->used ? v->slots - v->used : 0;
 
+	if (v->slots == 0 && v->start_s <= 0)
+		return INFINITY;
 	if (v->slots == 0)
-		return v->start_s > 0 ? v->start_s : INFINITY;
+		return v->start_s + (v->slots_started && v->ahead >= v->slots_started
+								 ? ((double)(v->ahead) + 0.5) * v->service_s / v->slots_started
+								 : 0);
 	if (v->ahead < free)
 		return 0;
 	if (v->service_s <= 0)

@@ -13,6 +13,7 @@ struct predict_view {
 	double service_s;      /* 0: not known */
 	double arrival_above_per_s; /* of classes above its own, which go before it while it waits */
 	double start_s;        /* until a node more is ready; 0: none would be started */
+	unsigned slots_started; /* where there is none yet: what those that start will have */
 };
 /* Seconds; INFINITY: never, as things are. */
 double predict_wait_s(const struct predict_view *v);

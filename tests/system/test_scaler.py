@@ -170,7 +170,7 @@ def test_nodes_that_die_at_once_are_a_crash_loop(system, scalers):
     p = pool(system, "broken")
     assert p["suspended"] and p["process_count"] == 0
     started = s.log().count("event=start")
-    assert started <= 8, "it backed off"
+    assert started <= 11, "five times each, and perhaps one that was on its way"
     handlers.write_text("handlers:\n  - {type: x, kind: echo}\n")
     assert s.log().count("event=start") == started
     ask(system, "api.pool.resume", {"name": "broken"})
