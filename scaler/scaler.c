@@ -231,7 +231,12 @@ static void on_process_end(void *data, const struct process *p, const char *how,
 {
 	struct scaler *s = data;
 
-	steer_ended(s->steer, p->node, p->pool, clock_mono_ms() - p->since_ms, how, well, p->expected);
+	int64_t lived_ms = clock_mono_ms() - p->since_ms;
+
+	/* How old an adopted one is nobody knows; it was no child of a crash loop of ours. */
+	if (p->adopted)
+		lived_ms = MAX_OF(lived_ms, RESTART_YOUNG_MS);
+	steer_ended(s->steer, p->node, p->pool, lived_ms, how, well, p->expected);
 }
 
 /* ---- the broker ---- */

@@ -208,11 +208,11 @@ static void died(struct steer *st, struct pool *p, int64_t lived_ms, bool ready)
 {
 	struct scaler *s = st->scaler;
 
-	if (restart_died(&p->restart, lived_ms, ready, clock_mono_ms()))
+	if (restart_died(&p->restart, lived_ms, ready, p->decision.target, clock_mono_ms()))
 		journal_note(s->journal, lead_epoch(s->lead), "suspend", p->config->name, NULL, NULL,
-					 "%u of its nodes in a row died soon after their start: none is started for %d minutes "
+					 "%u deaths of its nodes in a row were soon after their start: none is started for %d minutes "
 					 "(millrace pool resume %s); their logs are in %s/log",
-					 RESTART_LOOP, RESTART_SUSPEND_MS / 60000, p->config->name, s->config.dir);
+					 p->restart.young, RESTART_SUSPEND_MS / 60000, p->config->name, s->config.dir);
 }
 
 /* The epoch lets a node refuse a leader of the past. */

@@ -22,6 +22,11 @@ HANDLERS = """handlers:
     kind: exec
     command: [head, -c, "3000000", /dev/zero]
     limits: {output: 8MiB}
+  - type: critic
+    kind: worker
+    spawned: true
+    command: [python3, -B, agent.py, critic]
+    directory: examples/agents
 """
 
 
@@ -58,7 +63,8 @@ class Guarded:
         self.component("router")
         self.component("store")
         for name in ("n1", "n2"):
-            self.component("node", name, "--handlers", self.dir / "handlers.yaml", "--bridge", as_name=name)
+            self.component("node", name, "--handlers", self.dir / "handlers.yaml", "--bridge",
+                           "--orphan-after", "1h", as_name=name)
         for name in ("n1", "n2"):
             until(lambda: self.nats.stream_message("KV_nodes", last_on=f"$KV.nodes.{name}"), 30, f"node {name}")
 
@@ -70,7 +76,7 @@ class Guarded:
         return Client(f"nats://{name}:secret-of-{name}@127.0.0.1:{self.port}", inbox=inbox or f"_INBOX_{name}")
 
     def start(self, argv, env=None):
-        return self.system.run(argv, env=env or {})
+        return self.system.run(argv, env=env or {}, cwd=ROOT)
 
     def component(self, program, *words, as_name=None):
         self.logs[as_name or program] = self.system.dir / "log" / f"test-{len(self.system.children)}.log"
@@ -114,6 +120,17 @@ def test_the_path_and_the_callers(system, guarded):
         guarded.cli("submit", "echo", "--data", kind, "--id", kind, *headers)
         row = done(system, kind)
         assert kind != "mine" or row["node"] == "n2"
+
+
+def test_an_agent_is_placed_on_a_node(system, guarded):
+    scaler = guarded.client("scaler")
+    scaler.js_publish("$KV.agents.critic-1", json.dumps({"agent_id": "critic-1", "role_type": "critic", "node": "n1"}))
+    scaler.js_publish("$KV.leases.leader.scaler", b"{}")  # which nodes that wait for a scaler look at
+    system.submit("critic", "def f(a):\n    return a\n", task_id="judged")
+    row = done(system, "judged")
+    assert row["node"] == "n1" and json.loads(row["result"])["verdict"] == "approve"
+    scaler.js_publish("$KV.agents.critic-1", b"", {"KV-Operation": "DEL"})
+    scaler.close()
 
 
 def test_a_plain_subscriber_is_asked_by_a_bridge(system, guarded):

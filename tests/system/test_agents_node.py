@@ -204,7 +204,9 @@ def test_agents_come_back_with_their_node_and_move_with_their_entry(system, hand
         node.kill()
         node.wait()
         until(lambda: not any(os.path.exists(f"/proc/{p}") for p in before), 20, "no agent outlives its node")
+        was = status(system, "homecoming")["instance"]
         node = system.start_node("homecoming", "--handlers", handlers)
+        until(lambda: status(system, "homecoming")["instance"] != was, 20, "the new node's status")
         after = {idle(system, "homecoming", n)["pid"] for n in ("home-a", "home-b")}
         assert not before & after
         assert ask(system, "role3")[1]["node"] == "homecoming"
@@ -410,7 +412,7 @@ def lease(system, epoch):
 def test_a_node_without_a_scaler_ends_in_order(system, handlers):
     """Its lease is renewed for longer than the node would wait, then no more: it finishes its task, and ends."""
     lease(system, 1)
-    node = system.start_node("orphan", "--handlers", handlers, "--pool-orphan-after", "4s", "--pool-scaled")
+    node = system.start_node("orphan", "--handlers", handlers, "--orphan-after", "4s", "--scaled")
     assert status(system, "orphan")["scaled"]
     put(system, "orphan-a", "orphan", "role9")
     idle(system, "orphan", "orphan-a")
