@@ -29,7 +29,7 @@
 
 #define TICK_MS 1000
 #define HEARD_AGAIN_MS 15000 /* nodes put their status every 2 s */
-#define MEASURE_MS 2000 /* longest wait of a manual run for a disk that does not answer */
+#define MEASURE_MS 2000      /* longest wait of a manual run for a disk that does not answer */
 #define MEASURE_STEP_MS 10
 #define FINDINGS_MAX 1024u
 #define RUNS_MAX 16u
@@ -485,7 +485,8 @@ int heal_new(const struct heal_config *c, struct bus *bus, const struct heal_hoo
 		return e->code;
 	}
 	h->number = (uint64_t)(clock_wall_ns() / NS_PER_MS); /* grows over starts, too */
-	h->unheard_mono_ms = clock_mono_ms() - HEARD_AGAIN_MS; /* the roster tells how old its words are */
+	h->unheard_mono_ms =
+		clock_mono_ms() - HEARD_AGAIN_MS; /* the roster tells how old its words are */
 	h->disks = heal_list(c->disks);
 	h->probe = heal_probe_new(bus, h->disks);
 	h->observer = heal_observer_new(c->window_ns / NS_PER_MS);

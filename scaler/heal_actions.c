@@ -321,7 +321,8 @@ static void run_quarantine(struct act *x)
 	struct err e;
 	char subject[64 + sizeof(x->finding.subject)];
 
-	if (hooks->quarantine && hooks->quarantine(hooks->data, x->finding.subject, x->finding.reason)) {
+	if (hooks->quarantine &&
+		hooks->quarantine(hooks->data, x->finding.subject, x->finding.reason)) {
 		note(x, true, "node %s is drained and another takes its place: %.120s", x->finding.subject,
 			 x->finding.reason);
 		finish_soon(x);

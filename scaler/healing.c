@@ -19,9 +19,10 @@ static int restart_node(void *data, const char *node, struct err *e)
 	if (!lead_holds(s->lead))
 		return err_set(e, ERR_CONFLICT, "this scaler leads no more");
 	if (!processes_find(s->processes, node))
-		return err_set(e, ERR_NOT_FOUND,
-					   "node %s has no process on this machine any more; its pool decides about another",
-					   node);
+		return err_set(
+			e, ERR_NOT_FOUND,
+			"node %s has no process on this machine any more; its pool decides about another",
+			node);
 	processes_signal(s->processes, node, SIGKILL);
 	return 0;
 }

@@ -115,6 +115,11 @@ def test_agents_of_a_project_stay_together(system, scalers):
     assert all(len(nodes) == 1 for nodes in by.values()), by
     assert len(s.children()) == 2
 
+    def told():  # by the nodes, to the store, every ten seconds
+        rows = [a for a in system.cli_json("node", "performance", "--agents", "--pool", "crew") if a["state"] in ("idle", "busy")]
+        return sorted(a["project_id"] or "" for a in rows) == ["a", "a", "b", "b"]
+    until(told, 40, "four agents with their projects", every=0.5)
+
 
 @pytest.mark.parametrize("request_, code, words", [
     ({}, "400", "role_type: which role?"),
