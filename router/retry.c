@@ -27,7 +27,7 @@ struct retry_rule retry_rule_of(const struct router *r, const struct submission 
 	types_retry(r->types, s->lane.type, &rule);
 	if (s->attempts)
 		rule.attempts = s->attempts;
-	if (backoff && policy_backoff_parse(backoff, &rule, &e))
+	if (backoff && backoff_parse(backoff, &rule, &e))
 		log_warn("a task's backoff can't be read; the default holds", LOG_S("task", s->id),
 				 LOG_S("why", e.text));
 	return rule;
