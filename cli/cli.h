@@ -74,6 +74,9 @@ extern const struct cli_command commands_bench[];  /* bench.c */
 extern const struct cli_command commands_bench_load[]; /* bench_load.c */
 extern const struct cli_command commands_audit[];  /* audit.c */
 extern const struct cli_command commands_state[];  /* state.c */
+extern const struct cli_command commands_performance[]; /* performance.c */
+extern const struct cli_command commands_heal[];   /* heal.c */
+extern const struct cli_command commands_scaler[]; /* scaler.c */
 
 /* Global flags, environment and file; filled by common/config. */
 struct cli_config {

@@ -26,6 +26,17 @@ int dev_scaler_prepare(const struct dev_options *o, const char *dir, struct err 
 		"    slots: %u\n"
 		"    wait: 2s        # 95 %% of the tasks are to wait less\n",
 		o->nodes, o->max_nodes, o->slots ? o->slots : 10);
+	CLEANUP(free_ptr) char *self = proc_sibling("millrace");
+	CLEANUP(free_ptr) char *heal = xasprintf(
+		"heal:\n"
+		"  away: 2s        # then an engine that does not answer is started again\n"
+		"  restart_broker: %s,dev,start,broker,--dir,%s\n"
+		"  restart_database: %s,dev,start,postgresql,--dir,%s\n"
+		"  log: %s/log/heal.log\n"
+		"  disks: %s\n",
+		self, dir, self, dir, dir, dir);
+
+	buf_add_str(&b, heal);
 	buf_add_str(&b, pool);
 	if (o->handlers) {
 		CLEANUP(free_ptr) char *full = realpath(o->handlers, NULL);

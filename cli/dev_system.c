@@ -30,6 +30,7 @@
 #define TICK_MS 20
 #define GUARD_MS 1000 /* how often the directory is looked for */
 #define START_FAILURES_MAX 3u
+#define HEAL_GRACE_MS 10000 /* for the scaler's healing to bring an engine back; then we do */
 #define START_TIMEOUT_MS 120000 /* of one component, before it is ended and started again */
 
 struct system {
@@ -112,7 +113,7 @@ static void say_end(struct system *s, const struct component *c)
 	if (c->state == COMPONENT_WAITING && !s->stopping) {
 		char wait[32];
 
-		duration_format(component_backoff_ms(c->failures) * NS_PER_MS, wait);
+		duration_format((c->due_ms - now_ms()) * NS_PER_MS, wait);
 		cli_say(s->cli, "dev: %s ended with %s; it starts again in %s", c->name, c->last_end, wait);
 	}
 }
@@ -124,6 +125,8 @@ static void on_ended(struct system *s, struct component *c, int status)
 
 	proc_status_text(status, how, sizeof(how));
 	component_ended(c, WIFEXITED(status) && WEXITSTATUS(status) == 0, how, now_ms());
+	if (c->state == COMPONENT_WAITING && s->up && s->options->scaler && component_level(c->kind) == 0)
+		c->due_ms = MAX_OF(c->due_ms, now_ms() + HEAL_GRACE_MS);
 	say_end(s, c);
 	if (s->up || s->stopping || c->state != COMPONENT_WAITING)
 		return;
@@ -390,7 +393,8 @@ static void obey(struct system *s, const char *command)
 
 		if (!str_eq(c->name, name))
 			continue;
-		if (str_eq(verb, "start") && c->state == COMPONENT_HELD && s->up) {
+		if (str_eq(verb, "start") && s->up &&
+			(c->state == COMPONENT_HELD || c->state == COMPONENT_WAITING)) {
 			start(s, c);
 		} else if (str_eq(verb, "stop") && component_stop(c, now_ms())) {
 			kill(c->pid, component_stop_signal(c->kind));

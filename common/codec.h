@@ -3,7 +3,7 @@
  * and read by reflection over the protobuf-c descriptors, so a record has
  * one definition. Rules of the JSON form:
  *   - keys are the field names (snake_case; camelCase is accepted on input);
- *   - an int64 field whose name ends in _at is RFC 3339 (wall ns in the record), 0 is absent;
+ *   - an int64 field named at, or whose name ends in _at, is RFC 3339 (wall ns in the record), 0 is absent;
  *   - an enum is its value's name without the enum's prefix, lower case ("queued");
  *   - bytes are a string where they are valid UTF-8 without NUL, else "<field>_base64" holds them;
  *   - repeated millrace.Header is a JSON object of strings; the first of a name counts;

@@ -11,7 +11,8 @@ static inline bool codec_is_time(const ProtobufCFieldDescriptor *f)
 {
 	size_t len = strlen(f->name);
 
-	return f->type == PROTOBUF_C_TYPE_INT64 && len > 3 && str_eq(f->name + len - 3, "_at");
+	return f->type == PROTOBUF_C_TYPE_INT64 &&
+	       (str_eq(f->name, "at") || (len > 3 && str_eq(f->name + len - 3, "_at")));
 }
 
 /* repeated millrace.Header: a JSON object of strings. */

@@ -40,7 +40,8 @@ enum direct_verdict direct_judge(struct run *r, struct direct_refusal *ret);
 void direct_drop(struct run *r);
 /* A run of l ended: what was held for its type may begin, at the end of the turn. */
 void direct_run_ended(struct served_lane *l);
-/* The slots of a type changed: the same, and what nobody here will begin goes back. */
+/* A type has room, perhaps (other slots, a request on a lane that ended): the same, and what nobody
+ * here will begin goes back. */
 void direct_room(struct puller *p);
 /* In planning, what is held counts as running every other turn, so that neither way in starves. */
 void direct_yield(struct puller *p, bool on);

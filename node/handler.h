@@ -137,6 +137,7 @@ struct handler_agent {
 };
 struct handler_agent_status {
 	const char *id, *state;                                     /* starting, idle, busy, backoff */
+	const char *project;                                        /* NULL: none */
 	int pid;                                                    /* 0: no process now */
 	uint64_t tasks, errors;                                     /* completed; failed, and crashes */
 	int64_t started_wall_ns, active_wall_ns, heartbeat_wall_ns; /* 0: not yet */

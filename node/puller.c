@@ -281,6 +281,7 @@ void puller_on_end(void *data, enum js_pull_end why)
 
 	p->turn += c->got && !parked;
 	puller_book_end(p, c);
+	direct_room(p); /* its credits counted against what is held */
 	/* Lost once is a reconnect or a new leader; again may be the silence of one that is gone. */
 	if (l->direct && (why == JS_PULL_GONE || (why == JS_PULL_LOST && c->backoff_ms))) {
 		c->absent = true;

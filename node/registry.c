@@ -92,6 +92,8 @@ static void describe_agents(const struct node *n, struct parts *p, Millrace__Nod
 			to->agent_id = (char *)a.id;
 			to->role_type = h->type;
 			to->state = (char *)a.state;
+			if (a.project)
+				to->project_id = (char *)a.project;
 			to->pid = (uint32_t)a.pid;
 			to->tasks = a.tasks;
 			to->errors = a.errors;

@@ -13,6 +13,7 @@
 #include "common/request.h"
 #include "proto/scale.pb-c.h"
 #include "scaler/agents.h"
+#include "scaler/heal.h"
 #include "scaler/journal.h"
 #include "scaler/lead.h"
 #include "scaler/predict.h"
@@ -164,6 +165,7 @@ static void set_fixed(struct scaler *s, struct pool *p, const Millrace__PoolScal
 		return;
 	}
 	p->fixed = w->nodes >= 0;
+	p->memory = (struct policy_memory){0}; /* what it decided before says nothing of afterwards */
 	p->fixed_nodes = (unsigned)MAX_OF(w->nodes, 0);
 	if (p->fixed)
 		journal_note(s->journal, lead_epoch(s->lead), "target", p->config->name, NULL, NULL,
@@ -316,7 +318,7 @@ static void on_predict(void *data, struct service_request *r)
 
 int api_open(struct scaler *s, struct service **ret, struct err *e)
 {
-	static const struct service_endpoint endpoints[] = {
+	const struct service_endpoint endpoints[] = {
 		{"pool-list", "api.pool.list", NULL, on_pool_list, NULL},
 		{"pool-get", "api.pool.get", NULL, on_pool_get, NULL},
 		{"pool-scale", "api.pool.scale", NULL, on_pool_scale, NULL},
@@ -327,6 +329,8 @@ int api_open(struct scaler *s, struct service **ret, struct err *e)
 		{"agent-get", "api.agent.get", NULL, agents_on_get, NULL},
 		{"scaler-status", "api.scaler.status", NULL, on_status, NULL},
 		{"scaler-predict", "api.scaler.predict", NULL, on_predict, NULL},
+		{"heal-status", "api.heal.status", NULL, heal_on_status, s->heal},
+		{"heal-run", "api.heal.run", NULL, heal_on_run, s->heal},
 	};
 
 	return service_open(s->bus, "millrace-scaler-leader", "decides how many nodes there are", NULL, endpoints,

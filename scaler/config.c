@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "scaler/heal_words.h"
 
 static const struct config_key keys[] = {
 	BUS_CONFIG_KEYS(struct scaler_config, nats),
@@ -26,6 +27,7 @@ static const struct config_key keys[] = {
 	 "its nodes are told to end when it dies, however; else they go on, and the next scaler adopts them"},
 	{"nodes.max", CONFIG_INT, offsetof(struct scaler_config, nodes_max), "100",
 	 "most nodes of all pools that run at once", "MAX_WORKERS", 1, 10000},
+	HEAL_CONFIG_KEYS(struct scaler_config, heal),
 	{0},
 };
 
@@ -83,6 +85,8 @@ int scaler_config_finish(struct scaler_config *c, const struct config_extra *ext
 		return e->code;
 	if (c->dir[0] != '/')
 		return err_set(e, ERR_INVALID, "scaler.dir: \"%s\" is no absolute path", c->dir);
+	if (heal_config_check(&c->heal, e))
+		return e->code;
 	return pool_file_read(list, extra->path, &c->pools, &c->npools, e);
 }
 

@@ -5,6 +5,7 @@
 #include "common/config.h"
 #include "common/daemon.h"
 #include "common/token.h"
+#include "scaler/heal_config.h"
 #include "scaler/policy.h"
 
 #define POOLS_MAX 256
@@ -42,6 +43,7 @@ struct scaler_config {
 	int64_t tick_ns, lease_ns, orphan_ns;
 	int64_t nodes_max;
 	bool keep_nodes, tied;
+	struct heal_config heal;
 	/* From the section `pools:`; without one a pool `default` of built-in handlers. */
 	struct pool_config *pools;
 	size_t npools;

@@ -9,13 +9,12 @@
 #include "common/base.h"
 
 struct forecast {
-	double level; /* per second */
-	double trend; /* per second and second */
-	double at_s;  /* of the last sample */
+	double level;        /* per second */
+	double trend;        /* per second and second */
+	double at_s;         /* of the last sample */
 	unsigned samples;
-	double
-		surprise; /* the last sample, where it was too far off for chance; counts for nothing until another is */
-	int surprised; /* 1: it was too high, -1: too low, 0: it was not */
+	double surprise;     /* the last sample, where it was too far off for chance */
+	int surprised;       /* 1: it was too high; -1: too low; 0: it was not */
 };
 
 /* rate: per second, seen since the last sample; now_s monotonic and growing. */

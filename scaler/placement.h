@@ -10,9 +10,9 @@
 struct placement_node {
 	const char *name;
 	unsigned agents, agents_max;
-	unsigned same_project; /* of its agents */
+	unsigned same_project;     /* of its agents */
 	double cpu_percent, memory_percent;
-	bool takes; /* ready, not draining, has the role, healthy */
+	bool takes;                /* ready, not draining, has the role, healthy */
 };
 /* Above it a node's machine is given no further agent while another has room. */
 #define PLACEMENT_LOAD_MAX 90.0

@@ -153,6 +153,7 @@ static unsigned shrink(const struct policy_rule *r, const struct policy_view *v,
 		return now;
 	if (m->idle_since_s > 0 && v->now_s - m->idle_since_s >= r->idle_s && rested) {
 		*ret_reason = POLICY_IDLE;
+		m->used_mean = 0; /* an idle_s shorter than the mean's memory must not bring them back */
 		m->last_down_s = v->now_s;
 		return fewer(r, now, r->min);
 	}

@@ -7,6 +7,7 @@
  */
 #include "scaler/scaler.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -16,6 +17,7 @@
 #include "common/service.h"
 #include "scaler/agents.h"
 #include "scaler/api.h"
+#include "scaler/healing.h"
 #include "scaler/journal.h"
 #include "scaler/lead.h"
 #include "scaler/metrics.h"
@@ -99,7 +101,7 @@ static void tell_decision(struct scaler *s, struct pool *p)
 	e.forecast_per_s = v->forecast_per_s;
 	e.service_s = v->service_s;
 	e.utilization = p->slots ? (double)v->used / p->slots : 0;
-	e.wait_s = p->decision.wait_s;
+	e.wait_s = isfinite(p->decision.wait_s) ? p->decision.wait_s : 0;
 	journal_write(s->journal, lead_epoch(s->lead), &e);
 	p->told = true;
 	p->told_target = p->decision.target;
@@ -208,6 +210,7 @@ static void on_lead(void *data, bool leading)
 	struct scaler *s = data;
 	struct err e;
 
+	heal_lead(s->heal, leading, lead_epoch(s->lead));
 	if (!leading) {
 		service_close(&s->service);
 		return;
@@ -228,7 +231,12 @@ static void on_process_end(void *data, const struct process *p, const char *how,
 {
 	struct scaler *s = data;
 
-	steer_ended(s->steer, p->node, p->pool, clock_mono_ms() - p->since_ms, how, well, p->expected);
+	int64_t lived_ms = clock_mono_ms() - p->since_ms;
+
+	/* How old an adopted one is nobody knows; it was no child of a crash loop of ours. */
+	if (p->adopted)
+		lived_ms = MAX_OF(lived_ms, RESTART_YOUNG_MS);
+	steer_ended(s->steer, p->node, p->pool, lived_ms, how, well, p->expected);
 }
 
 /* ---- the broker ---- */
@@ -321,7 +329,9 @@ int scaler_start(struct scaler *s, struct err *e)
 	s->agents = agents_new(s);
 	s->lead = lead_new(s->bus, s->config.name, s->instance, s->config.lease_ns / NS_PER_MS,
 					   &(struct lead_events){on_lead, s});
-	rc = open_parts(s, e);
+	rc = healing_open(s, e);
+	if (rc == 0)
+		rc = open_parts(s, e);
 	if (rc == 0)
 		timeout_start(&s->tick, 50, on_waiting);
 	return rc;
@@ -346,6 +356,7 @@ void scaler_stop(struct scaler *s)
 		return;
 	s->stopping = true;
 	service_close(&s->service);
+	heal_stop(s->heal);
 	timeout_stop(&s->tick);
 	if (s->config.keep_nodes && s->processes) {
 		log_info("its nodes are left to the next scaler", LOG_I("nodes", processes_count(s->processes, NULL)));
@@ -370,7 +381,9 @@ void scaler_release(struct scaler *s)
 	processes_close(&s->processes);
 	steer_free(&s->steer);
 	lead_free(&s->lead);
+	heal_stop(s->heal);
 	bus_close(&s->bus);
+	heal_free(&s->heal);
 	agents_free(&s->agents);
 	journal_free(&s->journal);
 	observe_free(&s->observe);

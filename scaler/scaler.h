@@ -13,6 +13,7 @@
 #include "scaler/restart.h"
 
 struct agents;
+struct heal;
 struct journal;
 struct lead;
 struct processes;
@@ -47,6 +48,7 @@ struct scaler {
 	struct journal *journal;
 	struct steer *steer;
 	struct agents *agents;
+	struct heal *heal;
 	struct service *service;
 	struct pool *pools;
 	size_t npools;

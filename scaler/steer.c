@@ -40,6 +40,7 @@ struct member {
 	int64_t empty_ms;    /* draining and without a task since then; 0: not */
 	bool dead;           /* its process was seen to end */
 	bool was_ready;
+	bool barred;         /* ill: not undrained */
 	struct bus_call *call;
 	UT_hash_handle hh;
 };
@@ -207,11 +208,11 @@ static void died(struct steer *st, struct pool *p, int64_t lived_ms, bool ready)
 {
 	struct scaler *s = st->scaler;
 
-	if (restart_died(&p->restart, lived_ms, ready, clock_mono_ms()))
+	if (restart_died(&p->restart, lived_ms, ready, p->decision.target, clock_mono_ms()))
 		journal_note(s->journal, lead_epoch(s->lead), "suspend", p->config->name, NULL, NULL,
-					 "%u of its nodes in a row died soon after their start: none is started for %d minutes "
+					 "%u deaths of its nodes in a row were soon after their start: none is started for %d minutes "
 					 "(millrace pool resume %s); their logs are in %s/log",
-					 RESTART_LOOP, RESTART_SUSPEND_MS / 60000, p->config->name, s->config.dir);
+					 p->restart.young, RESTART_SUSPEND_MS / 60000, p->config->name, s->config.dir);
 }
 
 /* The epoch lets a node refuse a leader of the past. */
@@ -318,7 +319,7 @@ const char *steer_start(struct steer *st, struct pool *p, struct err *e)
 		return NULL;
 	}
 	m = get(st, name, p);
-	m->dead = m->was_ready = false;
+	m->dead = m->was_ready = m->barred = false;
 	m->drain_ms = m->stop_ms = m->empty_ms = 0;
 	m->started_ms = m->since_ms = clock_mono_ms();
 	note(st, p, "start", name, p->decision.text[0] ? p->decision.text : "it is wanted");
@@ -343,6 +344,18 @@ void steer_drain(struct steer *st, const char *node, const char *why)
 		drain(m, why);
 }
 
+bool steer_bar(struct steer *st, const char *node, const char *why)
+{
+	const struct node_entry *n = roster_find(st->scaler->roster, node);
+	struct member *m = find(st, node);
+
+	if (!m || m->dead || !n || !n->status->scaled)
+		return false;
+	m->barred = true;
+	steer_drain(st, node, why);
+	return true;
+}
+
 /* ---- more ---- */
 
 /* One that is on its way out comes back sooner than a new one starts. */
@@ -353,7 +366,7 @@ static unsigned undrain(struct steer *st, struct pool *p, unsigned wanted)
 	for (struct member *m = st->members; m && done < wanted; m = m->hh.next) {
 		const struct node_entry *n = roster_find(st->scaler->roster, m->name);
 
-		if (m->pool != p || !m->drain_ms || m->stop_ms || m->call ||
+		if (m->pool != p || !m->drain_ms || m->stop_ms || m->call || m->barred ||
 			!str_eq(state_of(st, n, m), "draining") || !ask(m, "undrain"))
 			continue;
 		m->drain_ms = m->empty_ms = 0;

@@ -33,4 +33,6 @@ void steer_ended(struct steer *st, const char *node, const char *pool, int64_t l
 void steer_adopted(struct steer *st, const char *node, const char *pool);
 /* Drains one for another reason than too many (consolidation, ill health): it ends when it is empty. */
 void steer_drain(struct steer *st, const char *node, const char *why);
+/* The same, and it never comes back: another takes its place. Whether a scaler started it; else nothing is done. */
+bool steer_bar(struct steer *st, const char *node, const char *why);
 void steer_free(struct steer **st);

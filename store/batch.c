@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/task.h"
+#include "store/note.h"
 #include "store/text.h"
 
 /* ---- growing arrays ---- */
@@ -207,6 +208,56 @@ static void add_outcomes(struct batch *b, const struct batch_message *m, Protobu
 	}
 }
 
+static void add_scale(struct batch *b, const struct batch_message *m, Millrace__ScaleEvent *x,
+					  size_t i)
+{
+	struct err e;
+	b->nevents++;
+	if (note_scale(&b->merge, x, m->stored_wall_ns, &e) < 0) {
+		Millrace__ScaleEventBatch one = MILLRACE__SCALE_EVENT_BATCH__INIT;
+		one.n_events = 1;
+		one.events = &x;
+		reject_part(b, m, (uint32_t)i + 1, NULL, &one.base, &e);
+	}
+}
+
+static void add_scales(struct batch *b, const struct batch_message *m, ProtobufCMessage *record)
+{
+	if (record->descriptor == &millrace__scale_event__descriptor) { /* JSON: one alone */
+		add_scale(b, m, (Millrace__ScaleEvent *)record, 0);
+		return;
+	}
+	Millrace__ScaleEventBatch *all = (Millrace__ScaleEventBatch *)record;
+	for (size_t i = 0; i < all->n_events; i++) {
+		add_scale(b, m, all->events[i], i);
+	}
+}
+
+static void add_heal(struct batch *b, const struct batch_message *m, Millrace__HealEvent *x,
+					 size_t i)
+{
+	struct err e;
+	b->nevents++;
+	if (note_heal(&b->merge, x, m->stored_wall_ns, &e) < 0) {
+		Millrace__HealEventBatch one = MILLRACE__HEAL_EVENT_BATCH__INIT;
+		one.n_events = 1;
+		one.events = &x;
+		reject_part(b, m, (uint32_t)i + 1, NULL, &one.base, &e);
+	}
+}
+
+static void add_heals(struct batch *b, const struct batch_message *m, ProtobufCMessage *record)
+{
+	if (record->descriptor == &millrace__heal_event__descriptor) { /* the same */
+		add_heal(b, m, (Millrace__HealEvent *)record, 0);
+		return;
+	}
+	Millrace__HealEventBatch *all = (Millrace__HealEventBatch *)record;
+	for (size_t i = 0; i < all->n_events; i++) {
+		add_heal(b, m, all->events[i], i);
+	}
+}
+
 static void add_node(struct batch *b, const struct batch_message *m, ProtobufCMessage *record)
 {
 	Millrace__NodeStatus *n = (Millrace__NodeStatus *)record;
@@ -222,6 +273,7 @@ static void add_node(struct batch *b, const struct batch_message *m, ProtobufCMe
 		n->heartbeat_at = m->stored_wall_ns;
 	}
 	merge_node(&b->merge, n);
+	note_agents(&b->merge, n);
 	b->nevents++;
 }
 
@@ -301,24 +353,17 @@ static void add_act(struct batch *b, const struct batch_message *m)
 
 /* ---- messages ---- */
 
-static const struct {
-	const char *subject;
-	const ProtobufCMessageDescriptor *record;
-	void (*add)(struct batch *b, const struct batch_message *m, ProtobufCMessage *record);
-} kinds[] = {
-	{"events.queued", &millrace__queued_batch__descriptor, add_queued},
-	{"events.done", &millrace__outcome_batch__descriptor, add_outcomes},
-	{"events.started", &millrace__started_batch__descriptor, add_started},
-	{"events.node", &millrace__node_status__descriptor, add_node},
-};
+static bool says_json(const struct batch_message *m, const char *type)
+{
+	return type != NULL ? strcasestr(type, "json") != NULL
+						: m->len > 0 && *(const char *)m->data == '{';
+}
 
 /* In JSON an outcome may stand alone. */
 static int decode_outcomes(const struct batch_message *m, const char *type, ProtobufCMessage **ret,
 						   struct err *e)
 {
-	bool json = type != NULL ? strcasestr(type, "json") != NULL
-							 : m->len > 0 && *(const char *)m->data == '{';
-	if (!json) {
+	if (!says_json(m, type)) {
 		return codec_decode(&millrace__outcome_batch__descriptor, type, m->data, m->len, ret, e);
 	}
 	int rc = codec_from_json_text(&millrace__outcome__descriptor, m->data, m->len, CODEC_LENIENT,
@@ -337,6 +382,48 @@ static int decode_outcomes(const struct batch_message *m, const char *type, Prot
 								CODEC_LENIENT, ret, e);
 }
 
+/* So may an event of scaling or healing. */
+static int decode_event(const struct batch_message *m, const char *type,
+						const ProtobufCMessageDescriptor *batch,
+						const ProtobufCMessageDescriptor *alone, ProtobufCMessage **ret,
+						struct err *e)
+{
+	if (!says_json(m, type)) {
+		return codec_decode(batch, type, m->data, m->len, ret, e);
+	}
+	bool many = memmem(m->data, m->len, "\"events\"", strlen("\"events\"")) != NULL;
+	return codec_from_json_text(many ? batch : alone, m->data, m->len, CODEC_LENIENT, ret, e);
+}
+
+static int decode_scale(const struct batch_message *m, const char *type, ProtobufCMessage **ret,
+						struct err *e)
+{
+	return decode_event(m, type, &millrace__scale_event_batch__descriptor,
+						&millrace__scale_event__descriptor, ret, e);
+}
+
+static int decode_heal(const struct batch_message *m, const char *type, ProtobufCMessage **ret,
+					   struct err *e)
+{
+	return decode_event(m, type, &millrace__heal_event_batch__descriptor,
+						&millrace__heal_event__descriptor, ret, e);
+}
+
+static const struct {
+	const char *subject;
+	const ProtobufCMessageDescriptor *record; /* or: */
+	int (*decode)(const struct batch_message *m, const char *type, ProtobufCMessage **ret,
+				  struct err *e);
+	void (*add)(struct batch *b, const struct batch_message *m, ProtobufCMessage *record);
+} kinds[] = {
+	{"events.queued", &millrace__queued_batch__descriptor, NULL, add_queued},
+	{"events.done", NULL, decode_outcomes, add_outcomes},
+	{"events.started", &millrace__started_batch__descriptor, NULL, add_started},
+	{"events.node", &millrace__node_status__descriptor, NULL, add_node},
+	{"events.scale", NULL, decode_scale, add_scales},
+	{"events.heal", NULL, decode_heal, add_heals},
+};
+
 static void add_content(struct batch *b, const struct batch_message *m)
 {
 	struct err e = {0};
@@ -350,8 +437,8 @@ static void add_content(struct batch *b, const struct batch_message *m)
 			continue;
 		}
 		ProtobufCMessage *record = NULL;
-		int rc = str_eq(m->subject, "events.done")
-					 ? decode_outcomes(m, type, &record, &e)
+		int rc = kinds[i].decode != NULL
+					 ? kinds[i].decode(m, type, &record, &e)
 					 : codec_decode(kinds[i].record, type, m->data, m->len, &record, &e);
 		if (rc < 0) {
 			reject_message(b, m, &e);
@@ -438,10 +525,23 @@ void batch_reject_node(struct batch *b, const struct merge_node *n, const char *
 	reject_row(b, "events.node", NULL, n->status->heartbeat_at, 5, &n->status->base, error);
 }
 
+void batch_reject_note(struct batch *b, const struct merge_note *n, const char *error)
+{
+	set_aside(b,
+			  &(struct rejected){
+				  .stored_wall_ns = n->at_wall_ns,
+				  .seq = b->nrejected,
+				  .part = 6,
+				  .subject = n->subject,
+				  .error = error,
+			  },
+			  n->event, strlen(n->event));
+}
+
 size_t batch_rows(const struct batch *b)
 {
 	return merge_task_count(&b->merge) + merge_attempt_count(&b->merge) +
-		   merge_node_count(&b->merge) + b->nrejected;
+		   merge_node_count(&b->merge) + merge_note_count(&b->merge) + b->nrejected;
 }
 
 void batch_reset(struct batch *b)

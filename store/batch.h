@@ -44,6 +44,7 @@ void batch_add(struct batch *b, const struct batch_message *m);
 void batch_reject_task(struct batch *b, const struct merge_task *t, const char *error);
 void batch_reject_attempt(struct batch *b, const struct merge_attempt *a, const char *error);
 void batch_reject_node(struct batch *b, const struct merge_node *n, const char *error);
+void batch_reject_note(struct batch *b, const struct merge_note *n, const char *error);
 /* Rows that it writes, of any kind. */
 size_t batch_rows(const struct batch *b);
 void batch_reset(struct batch *b);

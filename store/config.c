@@ -26,6 +26,8 @@ static const struct config_key keys[] = {
 	 "Task-Result-Expires; 0: for ever"},
 	{"keep.tasks", CONFIG_DURATION, offsetof(struct store_config, tasks_ns), "0",
 	 "how long rows of tasks that have ended are kept; 0: for ever"},
+	{"keep.history", CONFIG_DURATION, offsetof(struct store_config, history_ns), "30d",
+	 "how long decisions of scalers, healing events and agents that are gone are kept; 0: for ever"},
 	{"keep.cancels", CONFIG_DURATION, offsetof(struct store_config, cancels_ns), "60s",
 	 "how long a marker in the bucket `cancels` stays at least, and how long a cancelled task may "
 	 "go on running before it is told as cancelled all the same",

@@ -16,6 +16,7 @@ struct store_config {
 	int64_t samples_ns;
 	int64_t results_ns; /* 0: for ever */
 	int64_t tasks_ns;   /* 0: for ever */
+	int64_t history_ns; /* 0: for ever */
 	int64_t cancels_ns;
 	int64_t outbox_rows;
 	int64_t outbox_bytes;

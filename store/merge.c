@@ -145,6 +145,21 @@ void merge_node(struct merge *m, const Millrace__NodeStatus *n)
 	}
 }
 
+void merge_note(struct merge *m, const struct merge_note *n)
+{
+	struct merge_note *mine;
+	HASH_FIND_STR(m->notes, n->key, mine);
+	if (mine == NULL) {
+		mine = arena_alloc(&m->arena, sizeof(*mine));
+		*mine = *n;
+		HASH_ADD_KEYPTR(hh, m->notes, mine->key, strlen(mine->key), mine);
+	} else if (n->at_wall_ns > mine->at_wall_ns) {
+		mine->event = n->event;
+		mine->json = n->json;
+		mine->at_wall_ns = n->at_wall_ns;
+	}
+}
+
 size_t merge_task_count(const struct merge *m)
 {
 	return HASH_COUNT(m->tasks);
@@ -158,6 +173,11 @@ size_t merge_attempt_count(const struct merge *m)
 size_t merge_node_count(const struct merge *m)
 {
 	return HASH_COUNT(m->nodes);
+}
+
+size_t merge_note_count(const struct merge *m)
+{
+	return HASH_COUNT(m->notes);
 }
 
 static int by_id(const struct merge_task *a, const struct merge_task *b)
@@ -176,11 +196,17 @@ static int by_name(const struct merge_node *a, const struct merge_node *b)
 	return strcmp(a->name, b->name);
 }
 
+static int by_key(const struct merge_note *a, const struct merge_note *b)
+{
+	return strcmp(a->key, b->key);
+}
+
 void merge_sort(struct merge *m)
 {
 	HASH_SORT(m->tasks, by_id);
 	HASH_SORT(m->attempts, by_attempt);
 	HASH_SORT(m->nodes, by_name);
+	HASH_SORT(m->notes, by_key);
 }
 
 void merge_reset(struct merge *m)
@@ -188,6 +214,7 @@ void merge_reset(struct merge *m)
 	HASH_CLEAR(hh, m->tasks);
 	HASH_CLEAR(hh, m->attempts);
 	HASH_CLEAR(hh, m->nodes);
+	HASH_CLEAR(hh, m->notes);
 	arena_reset(&m->arena);
 }
 

@@ -52,11 +52,22 @@ struct merge_node {
 	UT_hash_handle hh;
 };
 
+/* What is stored as it was told: events of scaling and healing, a node's agents. */
+struct merge_note {
+	const char *key; /* what tells two apart */
+	const char *subject;
+	const char *event; /* its record as JSON, which may be published on subject again */
+	const char *json;  /* {"kind":…, "event":…} */
+	int64_t at_wall_ns;
+	UT_hash_handle hh;
+};
+
 struct merge {
 	struct arena arena;
 	struct merge_task *tasks; /* uthash; iterates by id after merge_sort */
 	struct merge_attempt *attempts;
 	struct merge_node *nodes;
+	struct merge_note *notes;
 };
 
 /*
@@ -69,11 +80,14 @@ void merge_outcome(struct merge *m, const Millrace__Outcome *o, uint64_t order,
 				   int64_t seen_wall_ns);
 void merge_attempt(struct merge *m, const struct merge_attempt *a);
 void merge_node(struct merge *m, const Millrace__NodeStatus *n);
+/* Copied; its strings are in the arena. Of one key the latest counts. */
+void merge_note(struct merge *m, const struct merge_note *n);
 
 size_t merge_task_count(const struct merge *m);
 size_t merge_attempt_count(const struct merge *m);
 size_t merge_node_count(const struct merge *m);
-/* By id, by task and attempt, by name: two stores that write the same rows then never deadlock. */
+size_t merge_note_count(const struct merge *m);
+/* By id, by task and attempt, by name, by key: two stores that write the same rows then never deadlock. */
 void merge_sort(struct merge *m);
 /* Empty again; memory is kept. */
 void merge_reset(struct merge *m);

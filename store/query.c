@@ -406,7 +406,7 @@ int query_open(struct bus *bus, struct pg *pg, struct control *control,
 	int rc =
 		service_open(bus, "millrace-store",
 					 "stores events in PostgreSQL and answers api.task.*, api.audit.*, api.state.*, "
-					 "api.lock.*",
+					 "api.lock.*, histories",
 					 NULL, all, ARRAY_LEN(endpoints) + nmore, q, &q->service, e);
 	if (rc < 0) {
 		free(q);

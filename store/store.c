@@ -68,7 +68,8 @@ static void on_sending_up(void *data)
 
 static int open_questions(struct store *s, struct err *e)
 {
-	struct service_endpoint endpoints[AUDIT_ENDPOINTS + STATE_ENDPOINTS + LOCK_ENDPOINTS];
+	struct service_endpoint
+		endpoints[AUDIT_ENDPOINTS + STATE_ENDPOINTS + LOCK_ENDPOINTS + HISTORY_ENDPOINTS];
 	int rc = lock_api_open(s->bus, &s->lock_api, e);
 	if (rc < 0) {
 		return rc;
@@ -78,6 +79,9 @@ static int open_questions(struct store *s, struct err *e)
 	audit_api_endpoints(&s->audit_api, endpoints);
 	state_api_endpoints(&s->state_api, endpoints + AUDIT_ENDPOINTS);
 	lock_api_endpoints(s->lock_api, endpoints + AUDIT_ENDPOINTS + STATE_ENDPOINTS);
+	s->history_api = (struct history_api){s->bus, s->reading, s->pinging, NULL};
+	history_api_endpoints(&s->history_api,
+						  endpoints + AUDIT_ENDPOINTS + STATE_ENDPOINTS + LOCK_ENDPOINTS);
 	return query_open(s->bus, s->reading, s->control, endpoints, ARRAY_LEN(endpoints), &s->query,
 					  e);
 }
@@ -113,12 +117,13 @@ int store_start(struct store *s, struct err *e)
 		(rc = pg_open(loop, pooled, "millrace-store queries", NULL, &s->reading, e)) < 0 ||
 		(rc = pg_open(loop, direct, "millrace-store outbox", &sending_ev, &s->sending, e)) < 0 ||
 		(rc = pg_open(loop, pooled, "millrace-store upkeep", NULL, &s->tidying, e)) < 0 ||
+		(rc = pg_open(loop, pooled, "millrace-store ping", NULL, &s->pinging, e)) < 0 ||
 		(rc = ingest_open(s->bus, s->writing, &ic, &s->ingest, e)) < 0 ||
 		(rc = control_open(s->bus, s->reading, s->config.cancels_ns, &s->control, e)) < 0 ||
 		(rc = open_questions(s, e)) < 0 ||
 		(rc = upkeep_open(loop, s->tidying,
 						  &(struct upkeep_times){s->config.samples_ns, s->config.results_ns,
-												 s->config.tasks_ns},
+												 s->config.tasks_ns, s->config.history_ns},
 						  &s->upkeep, e)) < 0 ||
 		(rc = open_others(s, e)) < 0) {
 		return rc;
@@ -159,6 +164,7 @@ void store_release(struct store *s)
 	pg_close(&s->reading);
 	pg_close(&s->tidying);
 	pg_close(&s->sending);
+	pg_close(&s->pinging);
 	outbox_close(&s->outbox);
 	upkeep_close(&s->upkeep);
 	audit_close(&s->audit);
@@ -167,6 +173,7 @@ void store_release(struct store *s)
 	control_close(&s->control);
 	audit_api_release(&s->audit_api);
 	state_api_release(&s->state_api);
+	history_api_release(&s->history_api);
 	lock_api_close(&s->lock_api);
 	state_mirror_close(&s->state_mirror);
 	ingest_close(&s->ingest);

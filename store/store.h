@@ -1,4 +1,4 @@
-/* The store as a whole: four connections to PostgreSQL, one to NATS, and who is told of what. */
+/* The store as a whole: five connections to PostgreSQL, one to NATS, and who is told of what. */
 #pragma once
 
 #include "common/bus.h"
@@ -8,6 +8,7 @@
 #include "store/audit_api.h"
 #include "store/config.h"
 #include "store/control.h"
+#include "store/history_api.h"
 #include "store/ingest.h"
 #include "store/lock_api.h"
 #include "store/outbox.h"
@@ -25,6 +26,7 @@ struct store {
 	struct pg *reading; /* for questions and orders */
 	struct pg *sending; /* the outbox's, which listens on it */
 	struct pg *tidying; /* the audit's and upkeep's: no question waits behind their long looks */
+	struct pg *pinging; /* the pings': they tell of the database, not of what waits for it */
 	struct ingest *ingest;
 	struct control *control;
 	struct query *query;
@@ -35,6 +37,7 @@ struct store {
 	struct state_mirror *state_mirror;
 	struct state_api state_api;
 	struct lock_api *lock_api;
+	struct history_api history_api;
 	unsigned draining; /* parts that have not drained yet */
 	struct objects *objects;
 	struct metric *database_up;

@@ -20,16 +20,17 @@ struct upkeep {
 	struct pg *pg;
 	uv_timer_t *fold, *forget, *expire;
 	char samples[48]; /* intervals; "" for ever */
-	char results[48], tasks[48];
+	char results[48], tasks[48], history[48];
 	bool folding, forgetting, expiring;
 	size_t kind; /* of expiries; the one under way */
 };
 
-/* By their own time, by the default, whole rows. */
+/* By their own time, by the default, whole rows; what scalers did. */
 static const char *const expiries[] = {
 	"SELECT millrace.expire_results(1000)",
 	"SELECT millrace.expire_default($1::interval, 1000)",
 	"SELECT millrace.forget_tasks($1::interval, 1000)",
+	"SELECT millrace.forget_history($1::interval, 1000)",
 };
 
 /* A database that is away or not set up yet is told elsewhere. */
@@ -106,7 +107,7 @@ static void on_expired(void *data, const struct pg_rows *rows, size_t n, const s
 
 static void expire(struct upkeep *u)
 {
-	const char *times[] = {NULL, u->results, u->tasks};
+	const char *times[] = {NULL, u->results, u->tasks, u->history};
 	struct err e;
 	while (u->kind < ARRAY_LEN(expiries) && times[u->kind] != NULL && times[u->kind][0] == '\0') {
 		u->kind++; /* kept for ever */
@@ -146,6 +147,7 @@ int upkeep_open(uv_loop_t *loop, struct pg *pg, const struct upkeep_times *times
 			 (long long)(times->samples_ns / NS_PER_S));
 	interval(u->results, times->results_ns);
 	interval(u->tasks, times->tasks_ns);
+	interval(u->history, times->history_ns);
 	u->expire = xcalloc(1, sizeof(*u->expire));
 	uv_timer_init(loop, u->expire);
 	u->expire->data = u;

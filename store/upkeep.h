@@ -7,7 +7,7 @@ struct upkeep;
 
 /* How long what is kept; 0: for ever. */
 struct upkeep_times {
-	int64_t samples_ns, results_ns, tasks_ns;
+	int64_t samples_ns, results_ns, tasks_ns, history_ns;
 };
 
 MUST_CHECK int upkeep_open(uv_loop_t *loop, struct pg *pg, const struct upkeep_times *times,

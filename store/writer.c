@@ -1,7 +1,7 @@
 /*
  * The edge to PostgreSQL for writing. It stands alone because bisection makes
  * it a small machine: a stack of parts still to be written, each a range of
- * the batch's sorted tasks, attempts, nodes or rejected events.
+ * the batch's sorted tasks, attempts, nodes, notes or rejected events.
  *
  * It goes well: one part, which is everything, one transaction, done. Where
  * fewer tasks became final than had a final event, a second query asks what
@@ -18,7 +18,15 @@
 #define WRITE_TIMEOUT_MS 60000
 #define STACK_MAX 128u /* a part is cut in two at most once a level */
 
-enum part_kind { PART_ALL, PART_TASKS, PART_ATTEMPTS, PART_NODES, PART_REJECTED, PART_STATES };
+enum part_kind {
+	PART_ALL,
+	PART_TASKS,
+	PART_ATTEMPTS,
+	PART_NODES,
+	PART_NOTES,
+	PART_REJECTED,
+	PART_STATES
+};
 
 struct part {
 	enum part_kind kind;
@@ -33,6 +41,8 @@ struct writer {
 	struct merge_task **tasks; /* sorted; in the batch's arena */
 	struct merge_attempt **attempts;
 	struct merge_node **nodes;
+	struct merge_note **notes;
+	struct pg_array texts; /* of the notes under way */
 	struct part stack[STACK_MAX];
 	size_t depth;
 	bool waiting;          /* on_stuck was told: nothing is under way until writer_resume */
@@ -58,6 +68,7 @@ void writer_free(struct writer **wp)
 		for (size_t i = 0; i < ARRAY_LEN(w->records); i++) {
 			records_release(&w->records[i]);
 		}
+		pg_array_release(&w->texts);
 		free(w);
 	}
 }
@@ -116,6 +127,19 @@ static size_t add_nodes(struct writer *w, const struct part *p, struct pg_statem
 	return p->from < p->to;
 }
 
+static size_t add_notes(struct writer *w, const struct part *p, struct pg_statement *s,
+						struct pg_param *param)
+{
+	w->texts.type = PG_TEXT;
+	pg_array_reset(&w->texts);
+	for (size_t i = p->from; i < p->to; i++) {
+		pg_array_text(&w->texts, w->notes[i]->json);
+	}
+	*param = pg_array_param(&w->texts);
+	*s = (struct pg_statement){"SELECT millrace.put_notes($1)", param, 1};
+	return p->from < p->to;
+}
+
 static size_t add_rejected(struct writer *w, const struct part *p, struct pg_statement *s,
 						   struct pg_param *param)
 {
@@ -151,8 +175,8 @@ static int send_states(struct writer *w, struct err *e)
 
 static int send_rows(struct writer *w, const struct part *p, struct err *e)
 {
-	struct pg_statement s[4];
-	struct pg_param param[4];
+	struct pg_statement s[5];
+	struct pg_param param[5];
 	size_t n = 0;
 	const struct merge *m = &w->batch->merge;
 	w->sent_finals = 0;
@@ -161,6 +185,7 @@ static int send_rows(struct writer *w, const struct part *p, struct err *e)
 		n += add_tasks(w, &(struct part){.to = merge_task_count(m)}, &s[n], &param[n]);
 		n += add_attempts(w, &(struct part){.to = merge_attempt_count(m)}, &s[n], &param[n]);
 		n += add_nodes(w, &(struct part){.to = merge_node_count(m)}, &s[n], &param[n]);
+		n += add_notes(w, &(struct part){.to = merge_note_count(m)}, &s[n], &param[n]);
 		n += add_rejected(w, &(struct part){.to = w->batch->nrejected}, &s[n], &param[n]);
 		break;
 	case PART_TASKS:
@@ -171,6 +196,9 @@ static int send_rows(struct writer *w, const struct part *p, struct err *e)
 		break;
 	case PART_NODES:
 		n += add_nodes(w, p, &s[n], &param[n]);
+		break;
+	case PART_NOTES:
+		n += add_notes(w, p, &s[n], &param[n]);
 		break;
 	case PART_REJECTED:
 		n += add_rejected(w, p, &s[n], &param[n]);
@@ -231,6 +259,9 @@ static void set_aside(struct writer *w, const struct part *p, const struct err *
 	case PART_NODES:
 		batch_reject_node(w->batch, w->nodes[p->from], e->text);
 		break;
+	case PART_NOTES:
+		batch_reject_note(w->batch, w->notes[p->from], e->text);
+		break;
 	case PART_REJECTED: /* its place in the table is refused too: the log is what is left */
 		w->rejected_noted = p->to;
 		break;
@@ -249,6 +280,7 @@ static void split(struct writer *w, const struct err *e)
 	const struct merge *m = &w->batch->merge;
 	if (p.kind == PART_ALL) {
 		push(w, PART_REJECTED, 0, w->batch->nrejected);
+		push(w, PART_NOTES, 0, merge_note_count(m));
 		push(w, PART_NODES, 0, merge_node_count(m));
 		push(w, PART_ATTEMPTS, 0, merge_attempt_count(m));
 		push(w, PART_TASKS, 0, merge_task_count(m));
@@ -332,6 +364,7 @@ static void list_rows(struct writer *w)
 	w->tasks = arena_alloc(&m->arena, merge_task_count(m) * sizeof(struct merge_task *));
 	w->attempts = arena_alloc(&m->arena, merge_attempt_count(m) * sizeof(struct merge_attempt *));
 	w->nodes = arena_alloc(&m->arena, merge_node_count(m) * sizeof(struct merge_node *));
+	w->notes = arena_alloc(&m->arena, merge_note_count(m) * sizeof(struct merge_note *));
 	size_t i = 0;
 	for (struct merge_task *t = m->tasks; t != NULL; t = t->hh.next) {
 		w->tasks[i++] = t;
@@ -343,6 +376,10 @@ static void list_rows(struct writer *w)
 	i = 0;
 	for (struct merge_node *n = m->nodes; n != NULL; n = n->hh.next) {
 		w->nodes[i++] = n;
+	}
+	i = 0;
+	for (struct merge_note *n = m->notes; n != NULL; n = n->hh.next) {
+		w->notes[i++] = n;
 	}
 }
 

@@ -136,7 +136,8 @@ static void take_result(struct agent *a, struct assignment *s, const struct fram
 	assignment_finish(s, &r);
 }
 
-static void take_fail(struct agent *a, struct assignment *s, const struct frame *f)
+/* It failed, or (returned) was not begun, as what the agent needs is away. */
+static void take_fail(struct agent *a, struct assignment *s, const struct frame *f, bool returned)
 {
 	const json_t *error = json_object_get(f->header, "error");
 	const json_t *after = json_object_get(f->header, "retry_after_ms");
@@ -144,16 +145,17 @@ static void take_fail(struct agent *a, struct assignment *s, const struct frame 
 	const char *text = json_string_value(error);
 	line_clean(text ? text : "", text ? json_string_length(error) : 0, words, sizeof words);
 	struct handler_result r = {
-		.outcome = RESULT_FAILED,
+		.outcome = returned ? RESULT_RETURNED : RESULT_FAILED,
 		.error = *words ? words : "the agent gave no reason",
-		.permanent = json_is_true(json_object_get(f->header, "permanent")),
+		.reason = returned ? "breaker" : NULL,
+		.permanent = !returned && json_is_true(json_object_get(f->header, "permanent")),
 	};
 	json_int_t after_ms = json_integer_value(after);
 	if (after_ms > 0 && after_ms < 86400 * 1000)
 		r.retry_after_ns = after_ms * NS_PER_MS;
 	release(a, s);
-	a->errors +=
-		s->cancel_deadline_ms == 0 || s->run == NULL || s->run->late; /* called off is no error */
+	bool called_off = s->cancel_deadline_ms > 0 && s->run && !s->run->late;
+	a->errors += !returned && !called_off;
 	assignment_finish(s, &r);
 }
 
@@ -171,10 +173,10 @@ static int take_frame(struct agent *a, const struct frame *f, struct err *e)
 			agent_beat_start(a);
 		return 0;
 	}
-	bool result = str_eq(op, "result");
-	if (!result && !str_eq(op, "fail"))
+	bool result = str_eq(op, "result"), returned = str_eq(op, "return");
+	if (!result && !returned && !str_eq(op, "fail"))
 		return err_set(e, ERR_PROTOCOL,
-					   "a frame's op is \"%.32s\", not result, fail, ready or pong", op);
+					   "a frame's op is \"%.32s\", not result, fail, return, ready or pong", op);
 	const json_t *number = json_object_get(f->header, "run");
 	struct assignment *s = json_is_integer(number) ? find(a, json_integer_value(number)) : NULL;
 	if (s == NULL)
@@ -182,7 +184,7 @@ static int take_frame(struct agent *a, const struct frame *f, struct err *e)
 	if (result) {
 		take_result(a, s, f);
 	} else {
-		take_fail(a, s, f);
+		take_fail(a, s, f, returned);
 	}
 	return 0;
 }
@@ -402,7 +404,7 @@ static void greet(struct agent *a)
 {
 	const struct worker *w = a->worker;
 	json_t *hello = json_pack(
-		"{s:s, s:i, s:s, s:s, s:I}", "op", "hello", "version", 1, "type", w->handler->type, "node",
+		"{s:s, s:i, s:b, s:s, s:s, s:I}", "op", "hello", "version", 1, "returns", 1, "type", w->handler->type, "node",
 		w->handler->ctx->node ? w->handler->ctx->node : "", "agents", (json_int_t)w->agents_each);
 	if (a->heartbeat_ms > 0)
 		json_object_set_new(hello, "heartbeat_interval_ms",

@@ -146,6 +146,7 @@ static bool status(const struct handler *h, size_t i, struct handler_agent_statu
 	*ret = (struct handler_agent_status){
 		.id = a->id,
 		.state = state_word(a),
+		.project = a->project,
 		.pid = a->child ? child_pid(a->child) : 0,
 		.tasks = a->tasks,
 		.errors = a->errors,

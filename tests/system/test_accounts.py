@@ -1,4 +1,5 @@
 """Each component with a user of its own and no subject more than broker-config/accounts gives it: everything works, nothing is refused."""
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from lib.system import BIN, ROOT
 from lib.wait import until
 
 SYSTEM = {"nodes": 0, "bridge": False}
-USERS = ("setup", "router", "store", "node", "worker", "publisher", "operator", "sys")
+USERS = ("setup", "router", "store", "node", "scaler", "worker", "publisher", "operator", "sys")
 HANDLERS = """handlers:
   - type: echo
   - type: sleep
@@ -21,6 +22,11 @@ HANDLERS = """handlers:
     kind: exec
     command: [head, -c, "3000000", /dev/zero]
     limits: {output: 8MiB}
+  - type: critic
+    kind: worker
+    spawned: true
+    command: [python3, -B, agent.py, critic]
+    directory: examples/agents
 """
 
 
@@ -57,7 +63,8 @@ class Guarded:
         self.component("router")
         self.component("store")
         for name in ("n1", "n2"):
-            self.component("node", name, "--handlers", self.dir / "handlers.yaml", "--bridge", as_name=name)
+            self.component("node", name, "--handlers", self.dir / "handlers.yaml", "--bridge",
+                           "--orphan-after", "1h", as_name=name)
         for name in ("n1", "n2"):
             until(lambda: self.nats.stream_message("KV_nodes", last_on=f"$KV.nodes.{name}"), 30, f"node {name}")
 
@@ -69,7 +76,7 @@ class Guarded:
         return Client(f"nats://{name}:secret-of-{name}@127.0.0.1:{self.port}", inbox=inbox or f"_INBOX_{name}")
 
     def start(self, argv, env=None):
-        return self.system.run(argv, env=env or {})
+        return self.system.run(argv, env=env or {}, cwd=ROOT)
 
     def component(self, program, *words, as_name=None):
         self.logs[as_name or program] = self.system.dir / "log" / f"test-{len(self.system.children)}.log"
@@ -115,6 +122,17 @@ def test_the_path_and_the_callers(system, guarded):
         assert kind != "mine" or row["node"] == "n2"
 
 
+def test_an_agent_is_placed_on_a_node(system, guarded):
+    scaler = guarded.client("scaler")
+    scaler.js_publish("$KV.agents.critic-1", json.dumps({"agent_id": "critic-1", "role_type": "critic", "node": "n1"}))
+    scaler.js_publish("$KV.leases.leader.scaler", b"{}")  # which nodes that wait for a scaler look at
+    system.submit("critic", "def f(a):\n    return a\n", task_id="judged")
+    row = done(system, "judged")
+    assert row["node"] == "n1" and json.loads(row["result"])["verdict"] == "approve"
+    scaler.js_publish("$KV.agents.critic-1", b"", {"KV-Operation": "DEL"})
+    scaler.close()
+
+
 def test_a_plain_subscriber_is_asked_by_a_bridge(system, guarded):
     worker = guarded.client("worker")
     asked = worker.subscribe("handle.shout", "nodes")
@@ -124,6 +142,26 @@ def test_a_plain_subscriber_is_asked_by_a_bridge(system, guarded):
     worker.publish(request.reply, request.data.upper())
     assert done(system, "shouted")["result"] == "X"
     worker.close()
+
+
+def test_a_scaler_leads_and_heals(system, guarded):
+    (guarded.dir / "scaler.yaml").write_text(
+        "pools:\n  - {name: none, min: 0, max: 1, types: nothing}\n"
+        "heal: {interval: 1s, looks: 2, heartbeat: 10s, memory: 1, cpu: 100, disk: 100, failure_rate: 100}\n")
+    stopped = guarded.component("node", "hangs", as_name="hangs")
+    until(lambda: guarded.nats.stream_message("KV_nodes", last_on="$KV.nodes.hangs"), 30, "node hangs")
+    guarded.component("scaler", "--scaler-dir", guarded.dir / "scaler", "--config", guarded.dir / "scaler.yaml")
+    until(lambda: guarded.cli("heal", "status", check=False).returncode == 0, 30, "a scaler that leads")
+    stopped.send_signal(signal.SIGSTOP)
+    try:
+        until(lambda: "remove_stale" in guarded.cli("heal", "history", "--json").out, 60, "the node that hangs is taken off")
+    finally:
+        stopped.send_signal(signal.SIGCONT)
+    acts = [json.loads(line) for line in guarded.cli("heal", "history", "--json").out.splitlines()]
+    assert {a["result"] for a in acts} <= {"done", "none"}, acts
+    assert "lead" in guarded.cli("scaler", "history", "--json").out
+    checks = json.loads(guarded.cli("heal", "status", "--json").out)["checks"]
+    assert {c["check"]: c["level"] for c in checks if c["check"] in ("broker", "database")} == {"broker": "ok", "database": "ok"}
 
 
 def test_failures_and_what_follows(system, guarded):

@@ -11,9 +11,9 @@ CHUNK = 1 << 16
 
 
 class Proxy:
-    def __init__(self, port, host="127.0.0.1", filter=None, listen_port=0):
+    def __init__(self, port, host="127.0.0.1", filter=None, listen_port=0, listen_host="127.0.0.1"):
         self.target, self.filter = (host, port), filter
-        self.listener = socket.create_server(("127.0.0.1", listen_port))
+        self.listener = socket.create_server((listen_host, listen_port))
         self.port = self.listener.getsockname()[1]
         self.pairs, self.lock = set(), threading.Lock()
         self.may_pass = {True: threading.Event(), False: threading.Event()}  # upstream, downstream

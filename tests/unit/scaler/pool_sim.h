@@ -18,8 +18,8 @@ struct sim_load {
 	const char *name;
 	double duration_s;
 	double (*rate)(double at_s); /* tasks a second */
-	double (*service)(
-		double at_s); /* mean handler time of a task that begins then; INFINITY: it never ends */
+	/* Mean handler time of a task that begins then. INFINITY: it never ends. */
+	double (*service)(double at_s);
 	enum sim_service kind;
 	double ignored_from_s;           /* from then on no node takes a task; 0: never */
 	double blind_from_s, blind_to_s; /* the view is stale */
@@ -34,10 +34,10 @@ struct sim_tick {
 	unsigned target; /* decided now */
 	unsigned nodes;  /* that cost: starting, ready, draining */
 	unsigned ready;
-	unsigned ideal;  /* that would be right if the rate were known and nodes started at once */
-	unsigned reason; /* enum policy_reason, of scalers that have one */
-	unsigned arrived,
-		late; /* tasks that came since the last look; those of them that waited longer than promised */
+	unsigned ideal;   /* that would be right if the rate were known and nodes started at once */
+	unsigned reason;  /* enum policy_reason, of scalers that have one */
+	unsigned arrived; /* tasks, since the last look */
+	unsigned late;    /* those of them that waited longer than promised */
 };
 
 struct sim_result {

@@ -6,7 +6,6 @@
 #include <cmocka.h>
 #include <math.h>
 #include <stdio.h>
-
 #include "scaler/policy.h"
 
 static const struct policy_rule rule = {
@@ -375,8 +374,7 @@ static void idle_goes_to_min(void **state UNUSED)
 	struct policy_view v = {.now_s = 1000, .ready = 25, .used = 1};
 	struct policy_decision d;
 
-	r.min = 0;
-	r.idle_s = 30;
+	r.min = 0, r.idle_s = 30;
 	decide(&r, v, &m);
 	v.used = 0;
 	for (v.now_s = 1001; v.now_s < 1031; v.now_s++)
@@ -385,13 +383,26 @@ static void idle_goes_to_min(void **state UNUSED)
 	assert_int_equal(d.target, 15);
 	assert_int_equal(d.reason, POLICY_IDLE);
 	assert_string_equal(d.text, "no task for 30 s: 15 nodes");
-	/* By steps, without pauses. */
-	v.now_s = 1032;
+	v.now_s = 1032; /* by steps, without pauses */
 	assert_int_equal(decide(&r, v, &m).target, 5);
 	v.now_s = 1033;
 	assert_int_equal(decide(&r, v, &m).target, 0);
 	v.now_s = 1034;
 	assert_int_equal(decide(&r, v, &m).target, 0);
+}
+
+static void what_idling_ended_stays_away(void **state UNUSED)
+{
+	struct policy_rule r = rule;
+	struct policy_memory m = {0};
+	struct policy_view v = {.now_s = 1000, .ready = 14, .service_s = 0.2};
+
+	r.idle_s = 10, r.down_cooldown_s = 5;
+	for (; v.now_s < 1200; v.now_s++) {
+		v.used = v.now_s < 1060 ? 100 : 0;
+		v.ready = decide(&r, v, &m).target;
+		assert_true(v.now_s < 1085 || v.ready == 1);
+	}
 }
 
 static void tasks_too_short_to_be_seen_keep_the_last_node(void **state UNUSED)
@@ -419,8 +430,7 @@ static void idle_waits_for_the_cooldown_after_growth(void **state UNUSED)
 
 	r.idle_s = 10;
 	assert_int_equal(decide(&r, v, &m).target, 2);
-	v.used = 0;
-	v.ready = 2;
+	v.used = 0, v.ready = 2;
 	for (v.now_s = 1001; v.now_s < 1060; v.now_s++)
 		assert_int_equal(decide(&r, v, &m).target, 2);
 	assert_int_equal(decide(&r, v, &m).target, 1);
@@ -576,6 +586,7 @@ int main(void)
 		cmocka_unit_test(one_busy_moment_begins_the_quiet_anew),
 		cmocka_unit_test(a_stale_view_changes_nothing_and_counts_as_no_quiet),
 		cmocka_unit_test(idle_goes_to_min),
+		cmocka_unit_test(what_idling_ended_stays_away),
 		cmocka_unit_test(tasks_too_short_to_be_seen_keep_the_last_node),
 		cmocka_unit_test(idle_waits_for_the_cooldown_after_growth),
 		cmocka_unit_test(a_wrong_model_is_overruled_by_the_oldest_wait),

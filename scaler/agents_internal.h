@@ -1,0 +1,49 @@
+/* What the three files of the agents share: the table (agents.c), where each goes (agents_place.c), who asks (agents_api.c). */
+#pragma once
+
+#include "scaler/agents.h"
+
+#include "common/jetstream.h"
+
+struct agent {
+	struct agents *agents;
+	char id[TOKEN_MAX + 1];
+	char role[TOKEN_MAX + 1], project[TOKEN_MAX + 1];
+	char pool_name[TOKEN_MAX + 1], node[TOKEN_MAX + 1];
+	int64_t heartbeat_ms, max_idle_ms, spawned_wall_ns;
+	uint64_t placements, revision;
+	int64_t absent_ms;               /* its node is not there since then; 0: it is */
+	bool writing;
+	struct service_request *spawning; /* who waits for the put */
+	UT_hash_handle hh;
+};
+
+struct agents {
+	struct scaler *scaler;
+	struct kv_watch *watch;
+	struct agent *all;
+	int64_t spare_ms;                /* a node could be emptied since then; 0: none */
+	bool told;
+};
+
+/* ---- agents.c ---- */
+struct agent *agents_find(const struct agents *a, const char *id); /* NULL: none */
+void agents_drop(struct agent *x);
+/* As its node tells; NULL: it does not. */
+const Millrace__AgentStatus *agents_status(const struct agents *a, const struct agent *x);
+/* Borrowed from x; with its status where a is given. */
+void agents_describe(const struct agents *a, const struct agent *x, Millrace__Agent *out);
+/* Ends r. */
+void agents_answer(const struct agents *a, const struct agent *x, struct service_request *r);
+void agents_note(struct agents *a, const struct agent *x, const char *action, const char *why);
+/* Puts its entry, where that is as it is known; false: not begun. Answers x->spawning at the end. */
+bool agents_put(struct agents *a, struct agent *x, struct err *e);
+MUST_CHECK int agents_terminate(struct agents *a, struct agent *x, const char *action, const char *why,
+								struct err *e);
+
+/* ---- agents_place.c ---- */
+/* Gives x a node, where there is or can be one. True: it changed. */
+bool agents_place(struct agents *a, struct pool *p, struct agent *x, struct err *why);
+
+/* A text that is cut where it is too long for a token; out holds TOKEN_MAX + 1. */
+void agents_copy(char *out, const char *text);
