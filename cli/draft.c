@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "common/backoff.h"
 #include "common/clock.h"
 #include "common/task.h"
 
@@ -116,6 +117,15 @@ int draft_duration(struct draft *d, const char *name, const char *text, struct e
 	if (duration_parse(text, &ns, e))
 		return ERR_INVALID;
 	return draft_add(d, name, text, e);
+}
+
+int draft_backoff(struct draft *d, const char *text, struct err *e)
+{
+	struct retry_rule rule = RETRY_RULE_DEFAULT;
+
+	if (backoff_parse(text, &rule, e))
+		return ERR_INVALID;
+	return draft_add(d, H_TASK_BACKOFF, text, e);
 }
 
 int draft_at(struct draft *d, const char *text, struct err *e)

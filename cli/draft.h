@@ -35,6 +35,8 @@ MUST_CHECK int draft_duration(struct draft *d, const char *name, const char *tex
 MUST_CHECK int draft_unique(struct draft *d, const char *text, struct err *e);
 /* A duration, or "never". */
 MUST_CHECK int draft_result_expires(struct draft *d, const char *text, struct err *e);
+/* BASE[,FACTOR[,MAX]], as the router reads it (common/backoff.h). */
+MUST_CHECK int draft_backoff(struct draft *d, const char *text, struct err *e);
 MUST_CHECK int draft_at(struct draft *d, const char *text, struct err *e);
 /* A moment or a duration. */
 MUST_CHECK int draft_expires(struct draft *d, const char *text, struct err *e);

@@ -1,6 +1,6 @@
 /*
- * `millrace node …`: look at nodes, drain them, let them work again, stop
- * them. It stands alone as the one that speaks to a node by its name.
+ * `millrace node …`: look at nodes, wait for one, drain them, let them work
+ * again, stop them. It stands alone as the one that speaks to a node by its name.
  *
  * Goes well: the router lists them (api.node.*), and the node itself obeys on
  * ctl.node.<name>.*. Fails: no such node (3); a node that is listed but does
@@ -14,14 +14,20 @@
 
 #define LOOK_FIRST_MS 50
 #define LOOK_MOST_MS 1000
+#define READY_WAIT_NS (60 * NS_PER_S)
 #define SILENT_TRIES 10 /* a router that restarts is waited for, one that is gone is not */
 
 static int run_list(struct cli *c, int argc, char **argv);
 static int run_show(struct cli *c, int argc, char **argv);
+static int run_wait(struct cli *c, int argc, char **argv);
 static int run_drain(struct cli *c, int argc, char **argv);
 static int run_undrain(struct cli *c, int argc, char **argv);
 static int run_stop(struct cli *c, int argc, char **argv);
 
+static const struct cli_flag wait_flags[] = {
+	{"wait", 0, "D", "at most so long (60s)"},
+	{0},
+};
 static const struct cli_flag drain_flags[] = {
 	{"wait", 0, "[=D]", "until it has nothing left to do (at most D)"},
 	{0},
@@ -34,6 +40,10 @@ static const struct cli_flag stop_flags[] = {
 const struct cli_command commands_node[] = {
 	{"node list", "", "nodes with their load", NULL, NULL, 0, 0, run_list},
 	{"node show", "NAME", "one node", NULL, NULL, 1, 1, run_show},
+	{"node wait", "NAME [--wait D]", "until it is there and ready for tasks",
+	 "examples:\n"
+	 "  millrace-node node-7 --handlers handlers.yaml & millrace node wait node-7\n",
+	 wait_flags, 1, 1, run_wait},
 	{"node drain", "NAME [--wait[=D]]", "take no new tasks, finish what runs",
 	 "examples:\n"
 	 "  millrace node drain node-1 --wait=5m && systemctl restart millrace-node@node-1\n"
@@ -150,9 +160,10 @@ static int command(struct cli *c, const char *name, const char *verb, struct err
 	return 0;
 }
 
-/* Whether what is waited for has come: a node that is drained, or one that is gone. 1, 0 or an
- * error. */
-static int reached(struct cli *c, const char *name, bool gone, struct err *e)
+enum goal { DRAINED, GONE, READY };
+
+/* Whether what is waited for has come. 1, 0 or an error. */
+static int reached(struct cli *c, const char *name, enum goal goal, struct err *e)
 {
 	json_t *node;
 	const char *state;
@@ -160,18 +171,34 @@ static int reached(struct cli *c, const char *name, bool gone, struct err *e)
 	int rc = fetch(c, name, &node, e);
 
 	if (rc)
-		return rc == ERR_NOT_FOUND ? 1 : rc;
+		return rc == ERR_NOT_FOUND ? goal != READY : rc;
 	state = json_string_value(json_object_get(node, "state"));
-	yes = state && (str_eq(state, "stopped") || str_eq(state, "lost") ||
-					(!gone && str_eq(state, "draining") &&
-					 json_integer_value(json_object_get(node, "used")) == 0));
+	if (goal == READY)
+		yes = state && str_eq(state, "ready");
+	else
+		yes = state && (str_eq(state, "stopped") || str_eq(state, "lost") ||
+						(goal == DRAINED && str_eq(state, "draining") &&
+						 json_integer_value(json_object_get(node, "used")) == 0));
 	json_decref(node);
 	return yes;
 }
 
-static int wait_for(struct cli *c, const char *name, bool gone)
+static const char *not_yet(enum goal goal)
 {
-	int64_t limit_ns = -1;
+	switch (goal) {
+	case DRAINED:
+		return "is still busy; it goes on draining";
+	case GONE:
+		return "is still busy; it goes on stopping";
+	case READY:
+		return "is not ready; its log may tell why";
+	}
+	return "";
+}
+
+static int wait_for(struct cli *c, const char *name, enum goal goal)
+{
+	int64_t limit_ns = goal == READY ? READY_WAIT_NS : -1;
 	int64_t step = LOOK_FIRST_MS;
 	int64_t deadline;
 	unsigned silent = 0;
@@ -182,7 +209,7 @@ static int wait_for(struct cli *c, const char *name, bool gone)
 		return cli_fail(c, &e);
 	deadline = limit_ns < 0 ? INT64_MAX : clock_mono_ms() + limit_ns / NS_PER_MS;
 	for (;;) {
-		int rc = reached(c, name, gone, &e);
+		int rc = reached(c, name, goal, &e);
 
 		if (rc > 0)
 			return EXIT_OK;
@@ -190,8 +217,7 @@ static int wait_for(struct cli *c, const char *name, bool gone)
 		if (rc == ERR_CLOSED || silent == SILENT_TRIES)
 			return cli_fail(c, &e);
 		if (clock_mono_ms() >= deadline) {
-			cli_say(c, "node %s is still busy; it goes on %s", name,
-					gone ? "stopping" : "draining");
+			cli_say(c, "node %s %s", name, not_yet(goal));
 			return EXIT_TIMED_OUT;
 		}
 		rc = cli_wait(c, &never, MIN_OF(step, MAX_OF(deadline - clock_mono_ms(), 1)), &e);
@@ -227,9 +253,22 @@ static int obey(struct cli *c, const char *name, const char *verb, const char *n
 		print_done(c, name, now);
 		return EXIT_OK;
 	}
-	code = wait_for(c, name, str_eq(verb, "stop"));
+	code = wait_for(c, name, str_eq(verb, "stop") ? GONE : DRAINED);
 	if (code == EXIT_OK)
 		print_done(c, name, then);
+	return code;
+}
+
+static int run_wait(struct cli *c, int argc, char **argv)
+{
+	struct err e = {0};
+
+	(void)argc;
+	if (token_check("node", argv[0], &e))
+		return cli_fail(c, &e);
+	int code = wait_for(c, argv[0], READY);
+	if (code == EXIT_OK)
+		print_done(c, argv[0], "ready");
 	return code;
 }
 

@@ -267,8 +267,8 @@ int submit_headers(const struct cli *c, struct draft *d, struct err *e)
 		return err_wrap(e, "--at");
 	if ((v = cli_value(c, "expires")) && draft_expires(d, v, e))
 		return err_wrap(e, "--expires");
-	if ((v = cli_value(c, "backoff")) && draft_add(d, H_TASK_BACKOFF, v, e))
-		return e->code;
+	if ((v = cli_value(c, "backoff")) && draft_backoff(d, v, e))
+		return err_wrap(e, "--backoff");
 	if (cli_number(c, "attempts", 1, ATTEMPTS_MAX, &attempts, e))
 		return ERR_INVALID;
 	if ((v = cli_value(c, "attempts")) && draft_add(d, H_TASK_ATTEMPTS, v, e))

@@ -72,6 +72,11 @@ int wish_task(const char *text, struct wish *ret, struct err *e)
 	return 0;
 }
 
+bool wish_hard(const char *text)
+{
+	return text && *text && text[strlen(text) - 1] != '?';
+}
+
 /* The next name of a list; NULL at its end. */
 static const char *next_name(const char **at, size_t *ret_len)
 {

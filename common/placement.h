@@ -37,6 +37,9 @@ MUST_CHECK int wish_node(const char *text, struct wish *ret, struct err *e);
 /* "order-42", "order-42?": a task. */
 MUST_CHECK int wish_task(const char *text, struct wish *ret, struct err *e);
 
+/* Whether it is said (NULL, "": it is not) and no mere preference. */
+bool wish_hard(const char *text);
+
 /* Comma-separated names of nodes, blanks around them. */
 MUST_CHECK int names_check(const char *list, struct err *e);
 /* Whether such a list (NULL: none) has that name. */

@@ -9,7 +9,7 @@
  * is there (looked for every five seconds, and at once when woken); the node has
  * no handler for the type, is excluded by the task, or the lane is paused:
  * handed back. A type that runs as many as it may keeps some here until
- * one ends; more go back too.
+ * one ends; more go back too, and so does a retry that another node may take.
  */
 #include "node/direct.h"
 
@@ -159,11 +159,14 @@ enum direct_verdict direct_judge(struct run *r, struct direct_refusal *ret)
 		g->held--;
 		return DIRECT_BEGIN;
 	}
-	if (g->held > DIRECT_HELD_MAX || g->held > MAX_OF(r->node->slots.total / 2, 1u)) {
+	bool only_here = wish_hard(r->task.node) || wish_hard(r->task.same_node_as);
+	/* A retry came here because we looked free: on its lane somebody may be. */
+	bool elsewhere = r->task.avoid && !only_here;
+	if (elsewhere || g->held > DIRECT_HELD_MAX || g->held > MAX_OF(r->node->slots.total / 2, 1u)) {
 		g->held--;
 		snprintf(ret->words, sizeof(ret->words), "node %s runs as many of type %s as it may", me,
 				 l->lane.type);
-		return give_back(ret, "busy", RETRY_FULL_NS);
+		return give_back(ret, "busy", elsewhere ? NS_PER_MS : RETRY_FULL_NS);
 	}
 	r->place = RUN_HELD;
 	DL_APPEND(p->held, r);

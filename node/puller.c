@@ -19,6 +19,7 @@
 #include "node/avoid.h"
 #include "node/direct.h"
 #include "node/permits.h"
+#include "node/registry.h"
 #include "node/run.h"
 
 /* What the server counts to a message beside its payload: subject and reply. */
@@ -208,9 +209,8 @@ void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 	}
 	struct served_lane *l = c->lane->direct ? direct_lane(p, *m) : c->lane;
 	/* What only we were given has nobody else to go to. */
-	if (!c->lane->direct &&
-		avoid_hands_back(bus_msg_header(*m, H_TASK_AVOID), p->node->config->name, meta->delivered,
-						 &delay_ms)) {
+	if (!c->lane->direct && avoid_hands_back(bus_msg_header(*m, H_TASK_AVOID),
+											 p->node->config->name, meta->delivered, &delay_ms)) {
 		slots_decline(&p->node->slots, credited);
 		metric_add(p->avoided, 1);
 		js_nak(p->node->bus, bus_msg_reply(*m), delay_ms);
@@ -235,6 +235,7 @@ void puller_on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 	p->groups[l->group].running++;
 	if (l->lane_group)
 		p->groups[l->lane_group].running++;
+	registry_began(p->node->registry);
 	run_begin(p->node, l, m, meta, c->lane->direct);
 }
 

@@ -2,7 +2,8 @@
  * The heartbeat. A put that fails is repeated by the next beat, so nothing
  * is retried here; the first failure of a row is told in the log.
  *
- * Well: put every two seconds, recorded every ten, deleted at the end.
+ * Well: put every two seconds and when the last slot is taken (routers place
+ * tasks where one is free), recorded every ten, deleted at the end.
  * Badly: the broker is away: beats are skipped, and observers take the node
  * for lost after eight seconds, rightly, since it gets no work either.
  */
@@ -30,6 +31,7 @@ struct registry {
 	void (*on_left)(struct node *n);
 	unsigned farewells; /* not acknowledged yet */
 	bool started, gone, failing;
+	unsigned told_slots, told_used; /* by the last beat */
 };
 
 /* What a status points to while it is packed. */
@@ -203,6 +205,8 @@ static void beat(struct registry *g)
 		return;
 	describe(g, &p, &s);
 	put(g, &s);
+	g->told_slots = s.slots;
+	g->told_used = s.used;
 	if (!g->recorded_ms || now_ms - g->recorded_ms >= REGISTRY_RECORD_MS) {
 		record(g, &s, NULL);
 		g->recorded_ms = now_ms;
@@ -229,6 +233,13 @@ void registry_start(struct registry *g)
 void registry_changed(struct registry *g)
 {
 	if (g->started)
+		beat(g);
+}
+
+void registry_began(struct registry *g)
+{
+	/* At most once between two beats: from then on it is told as full. */
+	if (g->started && g->told_used < g->told_slots && g->node->slots.running >= g->told_slots)
 		beat(g);
 }
 

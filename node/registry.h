@@ -1,6 +1,6 @@
 /*
  * How a node is known: its key in the bucket `nodes` (JSON, every two
- * seconds and at changes of state, deleted at the end) and its record on
+ * seconds, at changes of state and when it becomes full, deleted at the end) and its record on
  * events.node (at the start, every ten seconds, at the end).
  */
 #pragma once
@@ -20,5 +20,7 @@ void registry_close(struct registry **g);
 void registry_start(struct registry *g);
 /* The node's state changed: told at once. */
 void registry_changed(struct registry *g);
+/* A task took a slot: told at once where it was the last one and the latest beat told of a free one. */
+void registry_began(struct registry *g);
 /* Says STOPPED, deletes the key; on_left when both are acknowledged, or could not be. Once. */
 void registry_leave(struct registry *g, void (*on_left)(struct node *n));

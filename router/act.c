@@ -139,6 +139,7 @@ static void decide(struct transit *t, const struct arrival *a)
 		return;
 	case POLICY_DEFER:
 		s->deferrals++;
+		retry_returned(s, reason);
 		go_on(t, due_ns);
 		return;
 	case POLICY_BURY:

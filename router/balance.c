@@ -76,6 +76,7 @@ struct choice {
 	size_t n;
 	double max_load; /* below 0: no matter */
 	bool avoided;    /* those too */
+	bool idle;       /* only those that can begin one more at once */
 };
 
 static bool among(const struct choice *c, size_t i)
@@ -84,6 +85,8 @@ static bool among(const struct choice *c, size_t i)
 
 	if (node->excluded || (node->avoided && !c->avoided))
 		return false;
+	if (c->idle)
+		return balance_idle(node, c->max_load);
 	return c->max_load < 0 || balance_takes(node, c->max_load);
 }
 
@@ -185,6 +188,14 @@ size_t balance_least(const struct balance_node *nodes, size_t n, uint32_t seed)
 
 	c.avoided = true;
 	return found == BALANCE_NOBODY ? least(&c, false, seed) : found;
+}
+
+size_t balance_other(const struct balance_node *nodes, size_t n, uint32_t seed)
+{
+	/* Loads end at 1: slots decide. Who pulls does not mind a busy machine either. */
+	struct choice c = {.nodes = nodes, .n = n, .max_load = 1, .idle = true};
+
+	return least(&c, false, seed);
 }
 
 size_t balance_project(const char *project, const struct balance_node *nodes, size_t n)

@@ -51,6 +51,11 @@ size_t balance_pick(const struct balance_ask *ask, const struct balance_node *no
 /* The least loaded that is not excluded, max_load or not. */
 size_t balance_least(const struct balance_node *nodes, size_t n, uint32_t seed);
 /*
+ * The least loaded with a free slot that is neither excluded nor avoided, however busy its machine is.
+ * BALANCE_NOBODY: whoever pulls.
+ */
+size_t balance_other(const struct balance_node *nodes, size_t n, uint32_t seed);
+/*
  * Project affinity: the same node for the same project as long as the same nodes are there, and
  * little moves when one comes or goes. Excluded ones don't count; whether it has room is the
  * caller's to ask.

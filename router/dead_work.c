@@ -202,11 +202,33 @@ static void on_begun(void *data, bool begun)
 		item_failed(i, e.text);
 }
 
+static void on_there(void *data, struct bus_msg **m UNUSED, const struct letter_message *lm UNUSED,
+					 const struct letter *l, const struct err *e)
+{
+	struct item *i = data;
+
+	if (e && e->code == ERR_NOT_FOUND) {
+		dead_job_fail(&i->work->job, e);
+		return;
+	}
+	if (e) {
+		item_failed(i, e->text);
+		return;
+	}
+	snprintf(i->id, sizeof(i->id), "%s", l->id);
+	snprintf(i->type, sizeof(i->type), "%s", l->type);
+	snprintf(i->fingerprint, sizeof(i->fingerprint), "%s", l->fingerprint);
+	remove_letter(i);
+}
+
 /* Never told before it returns: every step asks the broker first. */
 static int start(struct item *i, struct err *e)
 {
 	struct router *r = i->work->job.router;
 
+	/* By its sequence alone: how the broker says that there is none depends on where it looked. */
+	if (!i->work->replay && i->work->job.select.seq && !i->id[0])
+		return dead_fetch(r, i->seq, &i->call, on_there, i, e);
 	if (!i->work->replay)
 		return dead_remove(r, i->seq, &i->call, on_removed, i, e);
 	if (!i->id[0])

@@ -144,7 +144,7 @@ static int check_backoff(const struct bus_header *headers, size_t n, struct err 
 	const char *text = find(headers, n, H_TASK_BACKOFF);
 	struct retry_rule rule = RETRY_RULE_DEFAULT;
 
-	if (text && policy_backoff_parse(text, &rule, e))
+	if (text && backoff_parse(text, &rule, e))
 		return err_wrap(e, "header " H_TASK_BACKOFF);
 	return 0;
 }

@@ -2,8 +2,9 @@
  * The choice. It stands apart from the strategies (balance.h), which know
  * nothing of tasks, and from the queues (direct.h), which know nothing of
  * choices. In order: a node that the task needs; one that it prefers; the
- * strategy; its project's node; anybody but those that it excludes; else
- * its lane, for whoever pulls. Whoever is chosen was live a moment ago.
+ * strategy; its project's node; for a retry, a free one that did not fail it;
+ * anybody but those that it excludes; else its lane, for whoever pulls.
+ * Whoever is chosen was live a moment ago.
  *
  * Well: a node is found and direct.h has the task. Where all are above the
  * maximum load the task goes to its lane, and the first that is free takes it:
@@ -120,6 +121,7 @@ static struct lane_nodes *nodes_of(struct router *r, struct lane_entry *l)
 struct view {
 	bool excludes; /* one that it may not run on pulls the lane */
 	bool pullers;  /* so does one that it may run on, and that takes nothing by DIRECT */
+	bool others;   /* there is one that it need not avoid */
 };
 
 static struct view mark(struct lane_nodes *ns, const struct submission *s)
@@ -133,6 +135,7 @@ static struct view mark(struct lane_nodes *ns, const struct submission *s)
 		n->avoided = names_have(s->avoid, n->name);
 		v.excludes |= n->excluded;
 		v.pullers |= !n->excluded && n->shut;
+		v.others |= !n->excluded && !n->avoided;
 		n->excluded |= n->shut;
 	}
 	return v;
@@ -222,11 +225,23 @@ static void need(struct transit *t, const char *name)
 		wait_for_node(t, "waits for node %s, which is %s", name, state);
 }
 
-/* By strategy, project, exclusions; preferred: NULL-able, a node. */
+/* A pause or limits hold, which nodes mind where they pull. */
+static bool minded(const struct lane_entry *l)
+{
+	return lane_setting_metered(&l->set) || lane_setting_closed(&l->set, clock_wall_ns());
+}
+
+/* It failed before: rather elsewhere, where somebody is free. */
+static bool moves(const struct submission *s)
+{
+	return s->avoid && s->balance != BALANCE_PULL;
+}
+
+/* By strategy, project, who failed it, exclusions; preferred: NULL-able, a node. */
 static void choose(struct transit *t, const char *preferred)
 {
 	struct router *r = t->router;
-	const struct submission *s = &t->sub;
+	struct submission *s = &t->sub;
 	struct lane_nodes *ns = nodes_of(r, t->lane);
 	const char *project =
 		r->config.balance_projects && s->balance != BALANCE_PULL ? s->project : NULL;
@@ -238,6 +253,8 @@ static void choose(struct transit *t, const char *preferred)
 	size_t i = preferred ? node_named(ns, preferred) : BALANCE_NOBODY;
 	struct view v = mark(ns, s);
 
+	if (!v.others) /* they are gone: nobody has to hand it back */
+		s->avoid = NULL;
 	if (i != BALANCE_NOBODY && !balance_takes(&ns->nodes[i], ask.max_load))
 		i = BALANCE_NOBODY;
 	if (i == BALANCE_NOBODY && ask.strategy > BALANCE_PULL) {
@@ -246,9 +263,12 @@ static void choose(struct transit *t, const char *preferred)
 	}
 	if (i == BALANCE_NOBODY && project) {
 		i = balance_project(project, ns->nodes, ns->n);
-		if (i != BALANCE_NOBODY && !balance_idle(&ns->nodes[i], ask.max_load))
+		if (i != BALANCE_NOBODY &&
+			((s->avoid && ns->nodes[i].avoided) || !balance_idle(&ns->nodes[i], ask.max_load)))
 			i = BALANCE_NOBODY;
 	}
+	if (i == BALANCE_NOBODY && moves(s) && !minded(t->lane))
+		i = balance_other(ns->nodes, ns->n, ask.seed);
 	if (i == BALANCE_NOBODY && v.excludes)
 		i = balance_least(ns->nodes, ns->n, ask.seed);
 	if (i != BALANCE_NOBODY)
@@ -294,24 +314,17 @@ static void on_same_node(struct transit *t, enum same_node_answer answer, const 
 	}
 }
 
-static bool soft(const char *wish)
-{
-	return !wish || wish[strlen(wish) - 1] == '?';
-}
-
 bool place_wanted(const struct transit *t)
 {
 	const struct submission *s = &t->sub;
-	const struct lane_setting *set = &t->lane->set;
-	bool bound = !soft(s->node) || !soft(s->same_node_as) || s->not_nodes;
+	bool bound = wish_hard(s->node) || wish_hard(s->same_node_as) || s->not_nodes;
 
-	if (!s->node && !s->same_node_as && !s->not_nodes && s->balance <= BALANCE_PULL &&
+	if (!s->node && !s->same_node_as && !s->not_nodes && !moves(s) && s->balance <= BALANCE_PULL &&
 		(s->balance || t->lane->balance <= BALANCE_PULL) &&
 		(!s->project || s->balance == BALANCE_PULL || !t->router->config.balance_projects))
 		return false;
 	/* A pause and limits are minded where nodes pull their lane: who needs no certain node stays on it. */
-	return bound ||
-		   !(lane_setting_metered(set) || lane_setting_closed(set, clock_wall_ns()));
+	return bound || !minded(t->lane);
 }
 
 void place_task(struct transit *t)
@@ -341,9 +354,7 @@ void place_task(struct transit *t)
 
 static bool may_pull(const struct submission *s)
 {
-	const char *hard = s->node ? s->node : s->same_node_as;
-
-	return !s->not_nodes && (!hard || hard[strlen(hard) - 1] == '?');
+	return !s->not_nodes && !wish_hard(s->node ? s->node : s->same_node_as);
 }
 
 void place_refused(struct transit *t, const struct err *e)

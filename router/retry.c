@@ -1,8 +1,9 @@
 /*
  * A task that is tried again. It stands alone because what a retry is about
  * meets here: which rule holds, which class it waits in, how long it may take,
- * whom it avoids. Avoiding is advice to the nodes (node/avoid.h), never a
- * condition: a list that left nobody would not help anybody.
+ * whom it avoids. Avoiding is a wish, never a condition: place.c puts the retry
+ * on a free node that is not on the list; on its lane, listed nodes hand it back
+ * a few times (node/avoid.h). A list that left nobody would not help anybody.
  */
 #include "router/retry.h"
 
@@ -26,7 +27,7 @@ struct retry_rule retry_rule_of(const struct router *r, const struct submission 
 	types_retry(r->types, s->lane.type, &rule);
 	if (s->attempts)
 		rule.attempts = s->attempts;
-	if (backoff && policy_backoff_parse(backoff, &rule, &e))
+	if (backoff && backoff_parse(backoff, &rule, &e))
 		log_warn("a task's backoff can't be read; the default holds", LOG_S("task", s->id),
 				 LOG_S("why", e.text));
 	return rule;
@@ -84,4 +85,10 @@ void retry_avoid(const struct router *r, struct submission *s, const char *node)
 			return;
 	}
 	s->avoid = submission_keep_text(&s->kept, list, strlen(list));
+}
+
+void retry_returned(struct submission *s, const char *reason)
+{
+	if (reason && (str_eq(reason, "busy") || str_eq(reason, "no-handler")))
+		s->avoid = NULL;
 }

@@ -23,3 +23,8 @@ enum task_class retry_class(const struct submission *s);
  * serves the lane; none where node is the only one. Kept with the submission.
  */
 void retry_avoid(const struct router *r, struct submission *s, const char *node);
+/*
+ * Came back untried. Where the node that it was placed on could not begin it, it goes to whoever pulls:
+ * placed once more it might meet that node again, and again.
+ */
+void retry_returned(struct submission *s, const char *reason);

@@ -61,7 +61,7 @@ static int check_headers(const Millrace__Schedule *s, struct err *e)
 		list[i] = (struct bus_header){h->name, h->value};
 		if (check_header(h->name, h->value, e))
 			return ERR_INVALID;
-		if (strcasecmp(h->name, H_TASK_BACKOFF) == 0 && policy_backoff_parse(h->value, &rule, e))
+		if (strcasecmp(h->name, H_TASK_BACKOFF) == 0 && backoff_parse(h->value, &rule, e))
 			return err_wrap(e, "headers: " H_TASK_BACKOFF);
 	}
 	if (task_read_headers(list, s->n_headers, &t, e))

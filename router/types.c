@@ -51,7 +51,7 @@ static int read_value(const struct doc *d, struct type_rule *r, struct err *e)
 	if (d->kind != DOC_SCALAR)
 		return err_set(e, ERR_INVALID, "%s: is no plain value", d->key);
 	if (str_eq(d->key, "factor"))
-		return policy_factor_parse(d->scalar, &r->factor, e) ? err_wrap(e, "factor") : 0;
+		return backoff_factor_parse(d->scalar, &r->factor, e) ? err_wrap(e, "factor") : 0;
 	for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
 		if (str_eq(d->key, keys[i].name))
 			return config_value_set(&keys[i], d->scalar, r, e);

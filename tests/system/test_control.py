@@ -304,6 +304,17 @@ def test_a_second_task_with_the_key_ends_at_once_and_names_the_first(system):
     system.finished("u-3", "completed")
 
 
+def test_a_key_in_json_and_in_a_batch(system):
+    system.nats.js_publish("tasks", b'{"type":"long","id":"j-1","text":"60s","unique":"from json","result_expires":"never"}')
+    running(system, "j-1")
+    batch = b'{"type":"long","id":"j-2","text":"1ms","unique":"from json"}\n'
+    system.cli("submit", "--batch", "-", input=batch)
+    second = system.finished("j-2", "cancelled")
+    assert second["reason"] == "duplicate" and "j-1" in second["error"]
+    ask(system, "cancel", id="j-1")
+    system.finished("j-1", "cancelled")
+
+
 def test_a_key_is_held_for_its_time(system):
     system.submit("echo", "x", task_id="u-ttl", task_unique="k", task_unique_for="10m")
     system.finished("u-ttl", "completed")

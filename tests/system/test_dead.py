@@ -89,13 +89,14 @@ def test_replay_by_id_runs_it_once_more(system):
     assert ask(system, "replay", "never-was")[0] == 404
 
 
-def test_a_sequence_without_a_letter_is_no_replay(system):
+def test_a_sequence_without_a_letter_is_404(system):
     kill_with(system, "seq-1", "discarded by its sequence")
     seq = done(system, "get", "seq-1")["seq"]
     assert done(system, "discard", f"seq:{seq}")["discarded"] == 1
     for absent in (seq, 10**9):
-        code, why = ask(system, "replay", f"seq:{absent}")
-        assert code == 404 and "no such dead letter" in why, (code, why)
+        for verb in ("replay", "discard", "get"):
+            code, why = ask(system, verb, f"seq:{absent}")
+            assert code == 404 and "no such dead letter" in why, (verb, code, why)
     assert system.task("seq-1.r1") is None
 
 

@@ -1,5 +1,6 @@
 """A new type and a new capability need nothing but a node's configuration."""
 import json
+import time
 
 from lib.wait import until
 
@@ -33,6 +34,22 @@ def test_new_type(system, tmp_path):
     assert "upper-1" in [n["name"] for n in system.cli_json("node", "list") if "upper" in n["types"]]
     node.terminate()
     assert node.wait(40) == 0
+
+
+def test_a_node_that_was_waited_for_does_the_first_task(system, tmp_path):
+    """As README's "A new type of task" has it: no bridge takes it to subscribers that are not there."""
+    for i in range(5):
+        path = tmp_path / f"count-{i}.yaml"
+        path.write_text(f"handlers:\n  - {{type: wordcount{i}, kind: exec, command: [wc, -w]}}\n")
+        node = system.start_node(f"count-{i}", "--handlers", str(path))
+        assert system.cli("node", "wait", f"count-{i}").returncode == 0
+        began = time.monotonic()
+        assert system.cli("submit", f"wordcount{i}", "--data", "three short words", "--wait").out.strip() == "3"
+        assert time.monotonic() - began < 2
+        node.terminate()
+        assert node.wait(40) == 0
+    late = system.cli("node", "wait", "nobody-1", "--wait", "200ms", check=False)
+    assert late.returncode == 124 and "nobody-1 is not ready" in late.err
 
 
 def test_new_capability(system, tmp_path):

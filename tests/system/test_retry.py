@@ -1,5 +1,6 @@
 """Retries, timeouts and expiry: where a failed task goes, whom it meets, and when it ends."""
 import datetime
+import json
 import os
 import signal
 import subprocess
@@ -88,6 +89,58 @@ def test_a_retry_goes_to_another_node(own_system, handlers):
     system.submit("work", "once", task_id="only", task_backoff="50ms")
     assert system.finished("only", "completed")["attempt"] == 2
     assert time.monotonic() - began < 3, "the only node does not hand it back"
+
+
+def test_a_retry_finds_the_idle_node_where_many_lanes_are_served(own_system):
+    """With more lanes than long polls: the node that hands it back must not be the only one that asks for it."""
+    system = own_system(nodes=2, slots=10)
+    for kind, body in (("echo", "x"), ("hash", "x"), ("stats", "1,2"), ("sleep", "1ms"), ("flaky", "0")):
+        system.finished(system.submit(kind, body), "completed")
+    for name in ("node-1", "node-2"):
+        system.wait_node(name)
+    for i in range(4):
+        task_id = system.submit("flaky", "2", task_id=f"idle-{i}", task_backoff="200ms,1")
+        system.finished(task_id, "completed")
+        tried = attempts(system, task_id)
+        for before, after in zip(tried, tried[1:]):
+            assert after["node"] != before["node"], tried
+            assert after["started"] - before["finished"] < 2, tried
+
+
+def test_a_retry_does_not_wait_behind_its_type_on_the_other_node(own_system, tmp_path):
+    """The other node has free slots and none for this type: the retry comes back and runs where it failed."""
+    (tmp_path / "turn.sh").write_text('read -r what\ncase "$what:$MILLRACE_ATTEMPT" in long:*) sleep 30 ;; once:1) exit 75 ;; esac\n')
+    handlers = tmp_path / "handlers.yaml"
+    handlers.write_text(f"handlers:\n  - {{type: turn, kind: exec, command: [sh, {tmp_path}/turn.sh], slots: 1}}\n")
+    system = own_system(nodes=2, slots=8, handlers=handlers)
+    for name in ("node-1", "node-2"):
+        system.wait_node(name)
+    system.submit("turn", "long", task_id="long", task_node="node-2")
+    until(lambda: (system.task("long") or {}).get("state") == "running", 20, "node-2 is taken")
+    began = time.monotonic()
+    system.submit("turn", "once", task_id="short", task_node="node-1?", task_backoff="50ms")
+    assert system.finished("short", "completed", timeout=40)["attempt"] == 2
+    assert time.monotonic() - began < 15 and system.task("long")["state"] == "running"
+
+
+def test_a_node_says_at_once_that_it_is_full(own_system):
+    """A router must not learn only two seconds later that the slot it chose is taken."""
+    system = own_system(nodes=1, slots=1)
+
+    def used():
+        return json.loads(system.nats.stream_message("KV_nodes", last_on="$KV.nodes.node-1").data).get("used", 0)
+
+    system.finished(system.submit("sleep", "1ms"), "completed")
+    late = []
+    for i in range(4):
+        until(lambda: used() == 0, 10, "it told of a free slot", every=0.01)
+        system.submit("sleep", "3s", task_id=f"fills-{i}")
+        until(lambda: (system.task(f"fills-{i}") or {}).get("state") == "running", 20, "it runs", every=0.01)
+        began = time.monotonic()
+        until(lambda: used() == 1, 10, "it told that it is full", every=0.01)
+        late.append(time.monotonic() - began)
+        system.finished(f"fills-{i}", "completed")
+    assert max(late) < 0.5, late
 
 
 def test_a_handler_says_when_and_never(own_system, handlers):

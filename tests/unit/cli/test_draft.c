@@ -150,8 +150,8 @@ static void a_unique_key_may_have_a_time(void **state)
 {
 	static const struct {
 		const char *text, *key, *ttl; /* key NULL: refused */
-	} rows[] = {{"k", "k", NULL},		  {"k:10m", "k", "10m"}, {"a:b", "a:b", NULL},
-				{"a:b:1h", "a:b", "1h"}, {"", NULL, NULL},		 {":10m", NULL, NULL},
+	} rows[] = {{"k", "k", NULL},        {"k:10m", "k", "10m"}, {"a:b", "a:b", NULL},
+				{"a:b:1h", "a:b", "1h"}, {"", NULL, NULL},      {":10m", NULL, NULL},
 				{"a\nb", NULL, NULL}};
 
 	(void)state;
@@ -171,6 +171,30 @@ static void a_unique_key_may_have_a_time(void **state)
 	}
 }
 
+static void a_backoff_is_what_the_router_reads(void **state)
+{
+	static const struct {
+		const char *text;
+		bool ok;
+	} rows[] = {{"500ms", true}, {"0", true}, {"1s,2,60s", true},  {"1x", false},
+				{"1s,0", false}, {"", false}, {"1s,2,3s,4", false}};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct draft d = {0};
+		struct err e = {0};
+		int rc = draft_backoff(&d, rows[i].text, &e);
+
+		assert_int_equal(rc, rows[i].ok ? 0 : ERR_INVALID);
+		assert_int_equal(d.nheaders, rows[i].ok ? 1 : 0);
+		if (rows[i].ok)
+			assert_string_equal(d.headers[0].value, rows[i].text);
+		else
+			assert_true(e.text[0] != '\0');
+		draft_release(&d);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -180,6 +204,7 @@ int main(void)
 		cmocka_unit_test(headers_are_bounded),
 		cmocka_unit_test(batch_lines_are_tasks_or_a_sentence),
 		cmocka_unit_test(a_unique_key_may_have_a_time),
+		cmocka_unit_test(a_backoff_is_what_the_router_reads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

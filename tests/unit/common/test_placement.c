@@ -96,10 +96,18 @@ static void a_tasks_headers(void **state UNUSED)
 	}
 }
 
+static void what_is_required(void **state UNUSED)
+{
+	assert_true(wish_hard("n1"));
+	assert_false(wish_hard("n1?"));
+	assert_false(wish_hard(""));
+	assert_false(wish_hard(NULL));
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(wishes), cmocka_unit_test(lists),
-									   cmocka_unit_test(strategies),
+	const struct CMUnitTest tests[] = {cmocka_unit_test(wishes), cmocka_unit_test(what_is_required),
+									   cmocka_unit_test(lists), cmocka_unit_test(strategies),
 									   cmocka_unit_test(a_tasks_headers)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

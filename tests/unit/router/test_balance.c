@@ -240,6 +240,49 @@ static void a_projects_node_stays_while_it_is_there(void **state UNUSED)
 	assert_int_equal(balance_project("x", NULL, 0), BALANCE_NOBODY);
 }
 
+static void a_retry_goes_to_a_free_node_that_did_not_fail_it(void **state UNUSED)
+{
+	static const struct {
+		const char *what;
+		struct balance_node a, b, c;
+		size_t want;
+	} rows[] = {
+		{"the least loaded of the others",
+		 {.name = "a", .slots = 4, .avoided = true},
+		 {.name = "b", .slots = 4, .used = 2},
+		 {.name = "c", .slots = 4, .used = 1},
+		 2},
+		{"what was sent counts",
+		 {.name = "a", .slots = 4, .avoided = true},
+		 {.name = "b", .slots = 4, .used = 2},
+		 {.name = "c", .slots = 4, .used = 1, .ahead = 3},
+		 1},
+		{"none of them has a free slot",
+		 {.name = "a", .slots = 4, .avoided = true},
+		 {.name = "b", .slots = 4, .used = 4},
+		 {.name = "c", .slots = 4, .used = 2, .ahead = 2},
+		 BALANCE_NOBODY},
+		{"a busy machine with a free slot",
+		 {.name = "a", .slots = 4, .avoided = true},
+		 {.name = "b", .slots = 4, .cpu = 1, .memory = 0.99},
+		 {.name = "c", .slots = 4, .excluded = true},
+		 1},
+		{"all are avoided",
+		 {.name = "a", .slots = 4, .avoided = true},
+		 {.name = "b", .slots = 4, .avoided = true},
+		 {.name = "c", .slots = 4, .avoided = true},
+		 BALANCE_NOBODY},
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		const struct balance_node nodes[] = {rows[i].a, rows[i].b, rows[i].c};
+		size_t got = balance_other(nodes, 3, 7);
+		if (got != rows[i].want)
+			fail_msg("%s: %zu", rows[i].what, got);
+	}
+	assert_int_equal(balance_other(NULL, 0, 7), BALANCE_NOBODY);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -252,6 +295,7 @@ int main(void)
 		cmocka_unit_test(above_the_maximum_load_nobody_gets_it),
 		cmocka_unit_test(a_machine_that_is_busy_for_all_tells_none_from_the_other),
 		cmocka_unit_test(a_projects_node_stays_while_it_is_there),
+		cmocka_unit_test(a_retry_goes_to_a_free_node_that_did_not_fail_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

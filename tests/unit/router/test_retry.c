@@ -65,11 +65,27 @@ static void header_over_type_over_default(void **state UNUSED)
 	types_free(&r.types);
 }
 
+static void a_node_that_is_not_free_after_all_ends_the_wish(void **state UNUSED)
+{
+	static const struct {
+		const char *reason;
+		bool avoids; /* still */
+	} rows[] = {
+		{"busy", false}, {"no-handler", false}, {"limit", true}, {"paused", true}, {NULL, true}};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct submission s = {.avoid = "n1"};
+		retry_returned(&s, rows[i].reason);
+		assert_int_equal(s.avoid != NULL, rows[i].avoids);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_retry_waits_one_class_above),
 		cmocka_unit_test(header_over_type_over_default),
+		cmocka_unit_test(a_node_that_is_not_free_after_all_ends_the_wish),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
