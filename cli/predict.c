@@ -54,7 +54,7 @@ void predict_say(const struct cli *c, const json_t *prediction)
 
 	if (!prediction)
 		return;
-	if (!json_is_number(wait)) {
+	if (!json_is_number(wait) || json_number_value(wait) >= 1e9) {
 		cli_say(c, "as things are it would never begin: %s", basis ? basis : "");
 		return;
 	}

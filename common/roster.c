@@ -37,8 +37,11 @@ static void on_timeout(struct timeout *t)
 	struct node_entry *n, *tmp;
 
 	HASH_ITER (hh, r->all, n, tmp) {
-		if (now_ms - n->seen_mono_ms > FORGET_MS)
-			remove_node(r, n);
+		if (now_ms - MAX_OF(n->seen_mono_ms, n->excused_mono_ms) <= FORGET_MS)
+			continue;
+		if (r->events.on_node)
+			r->events.on_node(r->events.data, n, true);
+		remove_node(r, n);
 	}
 	timeout_start(t, FORGET_MS / 4, on_timeout);
 }

@@ -25,7 +25,7 @@ struct node_entry {
 struct roster;
 struct roster_events {
 	void (*on_told)(void *data); /* the bucket was told whole; again after each reconnect */
-	/* Said something; left: it deregistered, and is gone when this returns. Or NULL. */
+	/* Said something; left: it deregistered or was silent for two minutes, and is gone when this returns. Or NULL. */
 	void (*on_node)(void *data, const struct node_entry *n, bool left);
 	void *data;
 };

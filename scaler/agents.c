@@ -35,6 +35,13 @@ struct agent *agents_find(const struct agents *a, const char *id)
 	return x;
 }
 
+struct agent *agents_find_there(const struct agents *a, const char *id)
+{
+	struct agent *x = agents_find(a, id);
+
+	return x && !x->ending ? x : NULL;
+}
+
 void agents_drop(struct agent *x)
 {
 	HASH_DEL(x->agents->all, x);
@@ -46,6 +53,45 @@ void agents_copy(char *out, const char *text)
 	snprintf(out, TOKEN_MAX + 1, "%s", text ? text : "");
 }
 
+/* Those that were not told again were deleted while we did not hear. */
+static void on_told(struct agents *a)
+{
+	struct agent *x, *tmp;
+
+	a->told = true;
+	HASH_ITER (hh, a->all, x, tmp) {
+		if (x->listing != a->listing && !x->under_way)
+			agents_drop(x);
+	}
+	a->listing++;
+}
+
+static void on_deletion(struct agent *x, uint64_t revision)
+{
+	/* What is under way settles it: its answer comes to x. */
+	if (x->under_way)
+		x->gone_revision = revision;
+	else if (revision > x->revision)
+		agents_drop(x);
+}
+
+static void take(struct agent *x, const Millrace__Agent *v, uint64_t revision)
+{
+	x->listing = x->agents->listing;
+	x->stored = true;
+	if (revision < x->revision)
+		return;
+	agents_copy(x->role, v->role_type);
+	agents_copy(x->project, v->project_id);
+	agents_copy(x->pool_name, v->pool_name);
+	agents_copy(x->node, v->node);
+	x->heartbeat_ms = v->heartbeat_interval_ms;
+	x->max_idle_ms = v->max_idle_ms;
+	x->spawned_wall_ns = v->spawned_at;
+	x->placements = v->placements;
+	x->revision = revision;
+}
+
 static void on_entry(void *data, const struct kv_entry *entry)
 {
 	struct agents *a = data;
@@ -54,15 +100,15 @@ static void on_entry(void *data, const struct kv_entry *entry)
 	struct err e;
 
 	if (!entry->key) {
-		a->told = true;
+		on_told(a);
 		return;
 	}
 	if (!token_ok(entry->key, strlen(entry->key)))
 		return;
 	x = agents_find(a, entry->key);
 	if (entry->deleted) {
-		if (x && !x->spawning)
-			agents_drop(x);
+		if (x)
+			on_deletion(x, entry->revision);
 		return;
 	}
 	if (codec_from_json_text(&millrace__agent__descriptor, entry->value, entry->len, CODEC_LENIENT, &m,
@@ -71,24 +117,14 @@ static void on_entry(void *data, const struct kv_entry *entry)
 				  LOG_S("why", e.text));
 		return;
 	}
-	const Millrace__Agent *v = (const Millrace__Agent *)m;
 	if (!x && HASH_COUNT(a->all) < AGENTS_MAX) {
 		x = xcalloc(1, sizeof(*x));
 		x->agents = a;
 		agents_copy(x->id, entry->key);
 		HASH_ADD_STR(a->all, id, x);
 	}
-	if (x && entry->revision >= x->revision) {
-		agents_copy(x->role, v->role_type);
-		agents_copy(x->project, v->project_id);
-		agents_copy(x->pool_name, v->pool_name);
-		agents_copy(x->node, v->node);
-		x->heartbeat_ms = v->heartbeat_interval_ms;
-		x->max_idle_ms = v->max_idle_ms;
-		x->spawned_wall_ns = v->spawned_at;
-		x->placements = v->placements;
-		x->revision = entry->revision;
-	}
+	if (x)
+		take(x, (const Millrace__Agent *)m, entry->revision);
 	codec_free(m);
 }
 
@@ -124,7 +160,7 @@ unsigned agents_count(const struct agents *a, const struct pool *p)
 	unsigned n = 0;
 
 	for (const struct agent *x = a->all; x; x = x->hh.next)
-		n += str_eq(x->pool_name, p->config->name);
+		n += !x->ending && str_eq(x->pool_name, p->config->name);
 	return n;
 }
 
@@ -133,7 +169,7 @@ unsigned agents_on(const struct agents *a, const char *node)
 	unsigned n = 0;
 
 	for (const struct agent *x = a->all; x; x = x->hh.next)
-		n += str_eq(x->node, node);
+		n += !x->ending && str_eq(x->node, node);
 	return n;
 }
 
@@ -162,51 +198,142 @@ void agents_answer(const struct agents *a, const struct agent *x, struct service
 	request_answer(r, &out.base);
 }
 
-static void on_put(void *data, uint64_t revision, const struct err *e)
+static bool put_over(struct agents *a, struct agent *x, uint64_t expected, struct err *e);
+
+/* Whoever asked for it is told; an agent that the bucket does not have was never there. */
+static void not_spawned(struct agent *x, const struct err *e)
 {
-	struct agent *x = data;
 	struct service_request *waiting = TAKE(x->spawning);
 
-	x->writing = false;
-	if (!e) {
-		x->revision = revision;
-		if (waiting)
-			agents_answer(x->agents, x, waiting);
-		return;
-	}
-	if (!waiting) {
-		log_debug("an agent's entry was not written; the bucket says what holds", LOG_S("agent", x->id),
-				  LOG_S("why", e->text));
-		return;
-	}
-	if (e->code == ERR_CONFLICT)
+	if (waiting && e->code == ERR_CONFLICT)
 		service_fail(waiting, 409, "agent %s is there already", x->id);
-	else
+	else if (waiting)
 		service_fail(waiting, 503, "agent %s: %s", x->id, e->text);
-	if (!x->revision)
+	if (!x->stored && !x->under_way)
 		agents_drop(x);
 }
 
-bool agents_put(struct agents *a, struct agent *x, struct err *e)
+/* An agent of that id was there: over its deletion the new one is put. */
+static void on_last(void *data, const struct kv_entry *entry, const struct err *e)
+{
+	struct agent *x = data;
+	struct err why;
+
+	x->under_way--;
+	if (e)
+		why = *e;
+	else if (!entry->deleted)
+		err_set(&why, ERR_CONFLICT, "it is there already");
+	else if (put_over(x->agents, x, entry->revision, &why))
+		return;
+	not_spawned(x, &why);
+}
+
+static bool try_again(struct agent *x, const struct err *e)
+{
+	struct err ignored;
+
+	if (e->code != ERR_CONFLICT || x->stored || x->again ||
+		kv_get_last(x->agents->scaler->bus, BUCKET, x->id, on_last, x, &ignored))
+		return false;
+	x->again = true;
+	x->under_way++;
+	return true;
+}
+
+static void was_put(struct agent *x, uint64_t revision)
+{
+	struct service_request *waiting = TAKE(x->spawning);
+
+	x->stored = true;
+	x->revision = MAX_OF(x->revision, revision);
+	if (waiting)
+		agents_answer(x->agents, x, waiting);
+}
+
+/* Its deletion was told or acknowledged while something was under way. */
+static void settle(struct agent *x)
+{
+	if (x->gone_revision > x->revision && !x->under_way)
+		agents_drop(x);
+}
+
+static void on_put(void *data, uint64_t revision, const struct err *e)
+{
+	struct agent *x = data;
+
+	x->under_way--;
+	if (e && !x->stored) {
+		if (!try_again(x, e))
+			not_spawned(x, e);
+		return;
+	}
+	if (!e) {
+		was_put(x, revision);
+	} else if (x->spawning) {
+		/* The bucket told it meanwhile: as ours, unless another was faster. */
+		if (e->code == ERR_CONFLICT)
+			not_spawned(x, e);
+		else
+			was_put(x, x->revision);
+	} else {
+		log_debug("an agent's entry was not written; the bucket says what holds", LOG_S("agent", x->id),
+				  LOG_S("why", e->text));
+		/* Nothing newer was told: it is not where we meant to put it, and the next tick places it. */
+		if (e->code != ERR_CONFLICT && x->revision == x->expected)
+			x->node[0] = '\0';
+	}
+	settle(x);
+}
+
+static bool put_over(struct agents *a, struct agent *x, uint64_t expected, struct err *e)
 {
 	CLEANUP(buf_release) struct buf text = {0};
 	Millrace__Agent out;
 
 	agents_describe(NULL, x, &out);
 	codec_to_json_text(&out.base, 0, &text);
-	x->writing = kv_put(a->scaler->bus, BUCKET, x->id, text.data, text.len, x->revision, on_put, x, e) == 0;
-	return x->writing;
+	if (kv_put(a->scaler->bus, BUCKET, x->id, text.data, text.len, expected, on_put, x, e))
+		return false;
+	x->expected = expected;
+	x->under_way++;
+	return true;
 }
 
-int agents_terminate(struct agents *a, struct agent *x, const char *action, const char *why, struct err *e)
+bool agents_put(struct agents *a, struct agent *x, struct err *e)
 {
-	if (kv_delete(a->scaler->bus, BUCKET, x->id, NULL, NULL, e))
+	return put_over(a, x, x->revision, e);
+}
+
+static void on_deleted(void *data, uint64_t revision, const struct err *e)
+{
+	struct agent *x = data;
+	struct service_request *waiting = TAKE(x->terminating);
+
+	x->under_way--;
+	if (e) {
+		log_warn("an agent's entry was not deleted; it stays", LOG_S("agent", x->id), LOG_S("why", e->text));
+		x->ending = false;
+		if (waiting)
+			service_fail(waiting, 503, "agent %s: %s", x->id, e->text);
+	} else {
+		x->gone_revision = MAX_OF(x->gone_revision, revision);
+		if (waiting)
+			service_reply(waiting, CONTENT_JSON, "{\"ok\":true}", 11);
+	}
+	settle(x);
+}
+
+int agents_terminate(struct agents *a, struct agent *x, const char *action, const char *why,
+					 struct service_request *r, struct err *e)
+{
+	/* A put that is under way goes before it, on the same connection. */
+	if (kv_delete(a->scaler->bus, BUCKET, x->id, on_deleted, x, e))
 		return e->code;
+	x->under_way++;
+	x->ending = true;
+	x->terminating = r;
 	agents_note(a, x, action, why);
-	if (x->writing)
-		x->revision = 0; /* its put is under way; the deletion comes behind it, and the watch drops it */
-	else
-		agents_drop(x);
 	return 0;
 }
 
@@ -217,6 +344,7 @@ struct agents *agents_new(struct scaler *s)
 	struct agents *a = xcalloc(1, sizeof(*a));
 
 	a->scaler = s;
+	a->listing = 1;
 	return a;
 }
 
@@ -228,6 +356,19 @@ int agents_watch(struct agents *a, struct err *e)
 bool agents_known(const struct agents *a)
 {
 	return a->told;
+}
+
+void agents_lead(struct agents *a)
+{
+	a->spare_ms = 0;
+	for (struct agent *x = a->all; x; x = x->hh.next)
+		x->absent_ms = 0;
+}
+
+void agents_forget_askers(struct agents *a)
+{
+	for (struct agent *x = a ? a->all : NULL; x; x = x->hh.next)
+		x->spawning = x->terminating = NULL;
 }
 
 void agents_stop(struct agents *a)

@@ -26,6 +26,10 @@ unsigned agents_nodes_wanted(const struct agents *a, const struct pool *p);
  * elsewhere.
  */
 void agents_tick(struct agents *a, struct pool *p);
+/* A leadership begins: what an earlier one of ours noted of absent nodes is old. */
+void agents_lead(struct agents *a);
+/* Before the leader's service closes, which answers who still waits. */
+void agents_forget_askers(struct agents *a);
 void agents_stop(struct agents *a); /* before the bus closes */
 void agents_free(struct agents **a);
 

@@ -60,8 +60,9 @@ static int check_spawn(const struct agents *a, const Millrace__AgentSpawn *w, st
 	if ((*w->project_id && token_check("project_id", w->project_id, e)) ||
 		(*w->agent_id && token_check("agent_id", w->agent_id, e)))
 		return e->code;
-	if (isnan(w->heartbeat_interval) || w->heartbeat_interval < 0 || w->heartbeat_interval > 86400)
-		return err_set(e, ERR_INVALID, "heartbeat_interval: seconds, from 1 to 86400");
+	/* What a node takes (node/agent_entry.h); 0: the default. */
+	if (w->heartbeat_interval != 0 && !(w->heartbeat_interval >= 0.1 && w->heartbeat_interval <= 3600))
+		return err_set(e, ERR_INVALID, "heartbeat_interval: seconds, from 0.1 to 3600");
 	if (isnan(w->max_idle_time) || w->max_idle_time > 31536000)
 		return err_set(e, ERR_INVALID, "max_idle_time: seconds, at most a year; -1: never");
 	*ret_pool = pool_with_role(a->scaler, w->pool_name, w->role_type, e);
@@ -106,6 +107,7 @@ static void spawn(struct agents *a, struct pool *p, const Millrace__AgentSpawn *
 										  : (int64_t)((w->max_idle_time > 0 ? w->max_idle_time : IDLE_DEFAULT_S) * 1000);
 	x->spawned_wall_ns = clock_wall_ns();
 	x->spawning = r;
+	x->listing = a->listing;
 	HASH_ADD_STR(a->all, id, x);
 	/* Without a node it waits for one: every tick looks again. */
 	(void)agents_place(a, p, x, &e);
@@ -145,16 +147,14 @@ void agents_on_terminate(void *data, struct service_request *r)
 		return;
 	}
 	const Millrace__AgentTerminate *w = (const Millrace__AgentTerminate *)m;
-	x = agents_find(s->agents, w->agent_id);
+	x = agents_find_there(s->agents, w->agent_id);
 	if (!x) {
 		service_fail(r, 404, "no agent '%.64s'; millrace pool agents tells which there are", w->agent_id);
 	} else {
 		char why[120];
 		snprintf(why, sizeof(why), "it was asked for%s%.60s", *w->by ? " by " : "", w->by);
-		if (agents_terminate(s->agents, x, "terminate", why, &e))
+		if (agents_terminate(s->agents, x, "terminate", why, r, &e))
 			service_fail(r, 503, "%s", e.text);
-		else
-			service_reply(r, CONTENT_JSON, "{\"ok\":true}", 11);
 	}
 	codec_free(m);
 }
@@ -163,15 +163,17 @@ void agents_on_list(void *data, struct service_request *r)
 {
 	struct scaler *s = data;
 	const struct agents *a = s->agents;
-	size_t n = HASH_COUNT(a->all), i = 0;
+	size_t n = HASH_COUNT(a->all);
 	Millrace__AgentPage page = MILLRACE__AGENT_PAGE__INIT;
 
 	Millrace__Agent *all = xcalloc(n ? n : 1, sizeof(*all)), **ptrs = xcalloc(n ? n : 1, sizeof(*ptrs));
-	for (const struct agent *x = a->all; x; x = x->hh.next, i++) {
-		agents_describe(a, x, &all[i]);
-		ptrs[i] = &all[i];
+	for (const struct agent *x = a->all; x; x = x->hh.next) {
+		if (x->ending)
+			continue;
+		agents_describe(a, x, &all[page.n_agents]);
+		ptrs[page.n_agents] = &all[page.n_agents];
+		page.n_agents++;
 	}
-	page.n_agents = n;
 	page.agents = ptrs;
 	request_answer(r, &page.base);
 	free(all);
@@ -189,7 +191,7 @@ void agents_on_get(void *data, struct service_request *r)
 		request_refuse(r, &e);
 		return;
 	}
-	x = agents_find(s->agents, ((const Millrace__AgentGet *)m)->agent_id);
+	x = agents_find_there(s->agents, ((const Millrace__AgentGet *)m)->agent_id);
 	if (x)
 		agents_answer(s->agents, x, r);
 	else

@@ -20,6 +20,7 @@
 
 struct search {
 	struct agents *agents;
+	const struct pool *pool;
 	struct placement_node *nodes;
 	size_t n, cap;
 	const char *project;
@@ -37,7 +38,7 @@ static void consider(struct search *f, const char *name, unsigned max, double cp
 	*n = (struct placement_node){.name = name, .agents_max = max, .cpu_percent = cpu,
 								 .memory_percent = memory, .takes = true};
 	for (const struct agent *x = f->agents->all; x; x = x->hh.next) {
-		if (!str_eq(x->node, name))
+		if (x->ending || !str_eq(x->node, name))
 			continue;
 		n->agents++;
 		n->same_project += f->project && *f->project && str_eq(x->project, f->project);
@@ -47,21 +48,14 @@ static void consider(struct search *f, const char *name, unsigned max, double cp
 static void consider_starting(void *data, const char *node)
 {
 	struct search *f = data;
-	const struct agents *a = f->agents;
 
-	for (size_t i = 0; i < a->scaler->npools; i++) {
-		const struct pool *p = &a->scaler->pools[i];
-
-		/* Its name says whose it is: <pool>-<number>. */
-		size_t len = strlen(p->config->name);
-		if (strncmp(node, p->config->name, len) == 0 && node[len] == '-')
-			consider(f, node, (unsigned)p->config->agents, 0, 0);
-	}
+	consider(f, node, (unsigned)f->pool->config->agents, 0, 0);
 }
 
-static void gather(struct agents *a, const struct pool *p, struct search *f)
+static void gather(const struct agents *a, struct search *f)
 {
-	struct scaler *s = a->scaler;
+	const struct scaler *s = a->scaler;
+	const struct pool *p = f->pool;
 
 	for (const struct node_entry *n = roster_first(s->roster); n; n = n->hh.next) {
 		if (str_eq(n->status->pool, p->config->name) && n->status->agents_max &&
@@ -74,10 +68,10 @@ static void gather(struct agents *a, const struct pool *p, struct search *f)
 
 bool agents_place(struct agents *a, struct pool *p, struct agent *x, struct err *why)
 {
-	struct search f = {.agents = a, .project = x->project};
+	struct search f = {.agents = a, .pool = p, .project = x->project};
 	const char *name = NULL;
 
-	gather(a, p, &f);
+	gather(a, &f);
 	int at = placement_choose(f.nodes, f.n);
 	if (at >= 0)
 		name = f.nodes[at].name;
@@ -98,8 +92,6 @@ static void watch_node(struct agents *a, struct pool *p, struct agent *x, int64_
 {
 	struct err e;
 
-	if (x->writing)
-		return;
 	if (*x->node && steer_present(a->scaler->steer, x->node)) {
 		x->absent_ms = 0;
 		return;
@@ -110,38 +102,48 @@ static void watch_node(struct agents *a, struct pool *p, struct agent *x, int64_
 		return;
 	char before[TOKEN_MAX + 1], text[200];
 	agents_copy(before, x->node);
-	if (!agents_place(a, p, x, &e) || !agents_put(a, x, &e))
+	if (!agents_place(a, p, x, &e))
 		return;
+	if (!agents_put(a, x, &e)) {
+		x->node[0] = '\0'; /* nobody was told of its place: again at the next tick */
+		return;
+	}
 	snprintf(text, sizeof(text), *before ? "its node %s is gone" : "it had no node yet%s",
 			 *before ? before : "");
 	agents_note(a, x, "place", text);
 }
 
-/* Idle since when it was active last, by its node's clock against ours: both tell wall time. */
-static void watch_idling(struct agents *a, struct agent *x, int64_t now_wall_ns)
+/* For how long we heard of no work of it: by our own clock, as its node's may be another, and wall time jumps. */
+static void watch_idling(struct agents *a, struct agent *x, int64_t now_ms)
 {
 	const Millrace__AgentStatus *st = agents_status(a, x);
 	char text[120];
 	struct err e;
 
-	if (!x->max_idle_ms || x->writing || !st || !st->last_active_at || str_eq(st->state, "busy"))
+	if (!st || !st->last_active_at || str_eq(st->state, "busy")) {
+		x->active_wall_ns = 0;
 		return;
-	int64_t idle_ms = (now_wall_ns - st->last_active_at) / NS_PER_MS;
-	if (idle_ms < x->max_idle_ms)
+	}
+	if (st->last_active_at != x->active_wall_ns) {
+		x->active_wall_ns = st->last_active_at;
+		x->idle_ms = now_ms;
+	}
+	int64_t idle_ms = now_ms - x->idle_ms;
+	if (!x->max_idle_ms || idle_ms < x->max_idle_ms)
 		return;
 	snprintf(text, sizeof(text), "it had nothing to do for %lld s, and %lld s are its max_idle_time",
 			 (long long)(idle_ms / 1000), (long long)(x->max_idle_ms / 1000));
-	if (agents_terminate(a, x, "idle", text, &e))
+	if (agents_terminate(a, x, "idle", text, NULL, &e))
 		return; /* at the next tick */
 }
 
 /* All agents of the node are idle and fit elsewhere: they move, and the node is drained as one too many. */
 static void consolidate(struct agents *a, struct pool *p, int64_t now_ms)
 {
-	struct search f = {.agents = a};
+	struct search f = {.agents = a, .pool = p};
 	int spare;
 
-	gather(a, p, &f);
+	gather(a, &f);
 	spare = f.n > p->config->rule.min ? placement_spare(f.nodes, f.n, SPARE_SHARE) : -1;
 	if (spare < 0) {
 		a->spare_ms = 0;
@@ -157,16 +159,17 @@ static void consolidate(struct agents *a, struct pool *p, int64_t now_ms)
 
 void agents_tick(struct agents *a, struct pool *p)
 {
-	int64_t now_ms = clock_mono_ms(), now_wall_ns = clock_wall_ns();
+	int64_t now_ms = clock_mono_ms();
 	struct agent *x, *tmp;
 
 	if (!p->config->agents || !lead_holds(a->scaler->lead) || !a->told)
 		return;
 	HASH_ITER (hh, a->all, x, tmp) {
-		if (!str_eq(x->pool_name, p->config->name))
+		if (x->under_way || !str_eq(x->pool_name, p->config->name))
 			continue;
 		watch_node(a, p, x, now_ms);
-		watch_idling(a, x, now_wall_ns);
+		if (!x->under_way)
+			watch_idling(a, x, now_ms);
 	}
 	consolidate(a, p, now_ms);
 }

@@ -20,6 +20,7 @@
 #include "scaler/steer.h"
 
 #define LISTED_MAX 1000
+#define WAIT_TOLD_MAX_S 1e9
 
 /* What a pool's record points to while it is packed. */
 struct parts {
@@ -307,7 +308,8 @@ static void on_predict(void *data, struct service_request *r)
 	if (!p || paused)
 		wait_s = INFINITY;
 	out.lane = lane.name;
-	out.start_at = isfinite(wait_s) ? clock_wall_ns() + (int64_t)(wait_s * NS_PER_S) : 0;
+	/* A moment that lies beyond all calendars is none. */
+	out.start_at = wait_s < WAIT_TOLD_MAX_S ? clock_wall_ns() + (int64_t)(wait_s * NS_PER_S) : 0;
 	out.wait_s = isfinite(wait_s) ? wait_s : NAN;
 	out.ahead = v.ahead;
 	out.slots = v.slots;

@@ -317,8 +317,11 @@ static void on_tick(uv_timer_t *t)
 	unsigned kinds;
 
 	heal_probe_ask(h->probe);
-	if (!heal_probe_broker(h->probe).answers)
+	if (!heal_probe_broker(h->probe).answers) {
 		h->unheard_mono_ms = now_ms;
+		/* For all who ask the roster: nodes that nobody can hear are not lost. */
+		roster_excuse(h->hooks.roster, now_ms);
+	}
 	if (due) {
 		heal_probe_measure(h->probe);
 		h->next_look_mono_ms = now_ms + h->config->interval_ns / NS_PER_MS;

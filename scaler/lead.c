@@ -176,6 +176,11 @@ const char *lead_who(const struct lead *l)
 	return lock_left_ms(&l->seen, clock_mono_ms()) > 0 ? l->seen.value.owner : "";
 }
 
+bool lead_is_anothers(const struct lead *l)
+{
+	return *lead_who(l) && !str_eq(l->seen.value.owner, l->owner);
+}
+
 uint64_t lead_who_epoch(const struct lead *l)
 {
 	return l->seen.held ? lock_token(&l->seen) : 0;

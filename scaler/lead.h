@@ -32,6 +32,8 @@ bool lead_holds(struct lead *l);
 uint64_t lead_epoch(const struct lead *l); /* of our leadership; 0: never led */
 /* Who leads, as far as is known: "" nobody. */
 const char *lead_who(const struct lead *l);
+/* Another scaler has the lease, as far as is known. */
+bool lead_is_anothers(const struct lead *l);
 uint64_t lead_who_epoch(const struct lead *l);
 /* Lets go, so that another needs not wait; the bus should still be up. */
 void lead_end(struct lead *l);

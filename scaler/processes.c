@@ -281,8 +281,10 @@ static int start_locked(struct processes *ps, const char *pool, const char *node
 	}
 	rc = follow(ps, node, pool, pid, false, &p, e);
 	if (rc) {
-		kill(pid, SIGTERM);
+		/* Nobody could follow it. It has not begun anything yet, and ends at once: the loop does not wait. */
+		kill(pid, SIGKILL);
 		waitpid(pid, NULL, 0);
+		unlink(path);
 	}
 	return rc;
 }

@@ -144,6 +144,21 @@ static void look_at(struct scaler *s, struct pool *p, double now_s, bool fresh)
 	}
 }
 
+/* Nodes of pools that the file does not have any more: nobody would ever drain them. One that we never heard of may be
+ * of another system. */
+static void end_unknown(struct scaler *s)
+{
+	for (const struct process *p = processes_first(s->processes); p; p = p->next) {
+		const struct node_entry *n = roster_find(s->roster, p->node);
+
+		if (p->expected || scaler_pool(s, p->pool) || !n || !n->status->scaled || !str_eq(n->status->pool, p->pool))
+			continue;
+		journal_note(s->journal, lead_epoch(s->lead), "stop", p->pool, p->node, NULL,
+					 "there is no pool %s any more", p->pool);
+		processes_signal(s->processes, p->node, SIGTERM);
+	}
+}
+
 static void decide_all(struct scaler *s, bool fresh)
 {
 	double now_s = (double)clock_mono_ms() / 1000;
@@ -151,6 +166,8 @@ static void decide_all(struct scaler *s, bool fresh)
 
 	if (fresh)
 		add_lanes(s);
+	if (leading && !s->stopping)
+		end_unknown(s);
 	for (size_t i = 0; i < s->npools; i++) {
 		struct pool *p = &s->pools[i];
 
@@ -212,9 +229,11 @@ static void on_lead(void *data, bool leading)
 
 	heal_lead(s->heal, leading, lead_epoch(s->lead));
 	if (!leading) {
+		agents_forget_askers(s->agents);
 		service_close(&s->service);
 		return;
 	}
+	agents_lead(s->agents);
 	s->leading_wall_ns = clock_wall_ns();
 	for (size_t i = 0; i < s->npools; i++)
 		s->pools[i].told = false;
@@ -349,17 +368,25 @@ static void on_stop_look(struct timeout *t)
 	timeout_start(t, STOP_LOOK_MS, on_stop_look);
 }
 
-/* TERM is the same order as ctl.node.<n>.stop, and needs no broker: they drain, then end. */
+/*
+ * TERM is the same order as ctl.node.<n>.stop, and needs no broker: they drain, then end. Where another leads they are its
+ * nodes, that it has adopted.
+ */
 void scaler_stop(struct scaler *s)
 {
 	if (s->stopping)
 		return;
 	s->stopping = true;
+	bool keep = s->config.keep_nodes || lead_is_anothers(s->lead);
+
+	if (!lead_holds(s->lead))
+		lead_end(s->lead); /* it shall not begin to lead now */
+	agents_forget_askers(s->agents);
 	service_close(&s->service);
 	heal_stop(s->heal);
 	timeout_stop(&s->tick);
-	if (s->config.keep_nodes && s->processes) {
-		log_info("its nodes are left to the next scaler", LOG_I("nodes", processes_count(s->processes, NULL)));
+	if (keep && s->processes) {
+		log_info("its nodes are left to the scaler that leads", LOG_I("nodes", processes_count(s->processes, NULL)));
 		processes_close(&s->processes);
 	}
 	for (const struct process *p = s->processes ? processes_first(s->processes) : NULL; p; p = p->next)
@@ -372,6 +399,7 @@ void scaler_release(struct scaler *s)
 	if (!s->bus)
 		return;
 	s->opened = false;
+	agents_forget_askers(s->agents);
 	service_close(&s->service);
 	timeout_stop(&s->tick);
 	roster_stop(s->roster);

@@ -8,6 +8,7 @@
 
 #define HALF_LIFE_S 30.0
 #define REMEMBERED 5.0 /* tasks: less is not forgotten */
+#define FIRST_MAX 100.0 /* tasks: what a node did before we heard of it weighs no more */
 
 struct counted {
 	char name[TOKEN_MAX + 1];
@@ -47,8 +48,11 @@ void service_time_hear(struct scaler *s, const struct node_entry *n, bool left)
 		c->ended = c->busy_ms = 0; /* it counts from its start */
 	}
 	if (p && ended >= c->ended && st->busy_ms >= c->busy_ms) {
-		p->done += (double)(ended - c->ended);
-		p->busy_s += (double)(st->busy_ms - c->busy_ms) / 1000;
+		double done = (double)(ended - c->ended);
+		double weight = c->ended == 0 && done > FIRST_MAX ? FIRST_MAX / done : 1;
+
+		p->done += done * weight;
+		p->busy_s += (double)(st->busy_ms - c->busy_ms) / 1000 * weight;
 	}
 	c->ended = ended;
 	c->busy_ms = st->busy_ms;

@@ -1,13 +1,10 @@
 /*
  * The acts. It stands alone between decisions and the world. Well: a node that
  * is started is heard of within a second or two; one that is drained becomes
- * empty, is told to stop, and goes. Badly: one that is never heard of is ended
- * after START_TIMEOUT_MS; one that does not end when it is told, after
- * STOP_TIMEOUT_MS; one that was lost and lives (stopped, hanging), after
- * LOST_TIMEOUT_MS: its work has moved long before. A request that nobody
- * answers is repeated at the next tick.
+ * empty, is told to stop, and goes (steer_follow.c). Badly: a request that nobody
+ * answers is repeated at the next tick; a node that dies is replaced by the next decision.
  */
-#include "scaler/steer.h"
+#include "scaler/steer_internal.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -23,37 +20,13 @@
 #include "scaler/node_command.h"
 #include "scaler/processes.h"
 
-#define START_TIMEOUT_MS 60000
-#define STOP_TIMEOUT_MS 45000
-#define LOST_TIMEOUT_MS 20000
 #define ASK_TIMEOUT_MS 2000
+#define TOLD_MS 10000 /* what a node was told it says itself by then; else somebody told it otherwise */
 #define NODES_SHOWN_MAX 10000
-
-/* What we know of a node beside what it says itself. */
-struct member {
-	struct steer *steer;
-	char name[TOKEN_MAX + 1];
-	struct pool *pool;
-	int64_t started_ms;  /* by us, and not heard of since; 0: heard of */
-	int64_t since_ms;
-	int64_t drain_ms, stop_ms; /* when it was told to; 0: not */
-	int64_t empty_ms;    /* draining and without a task since then; 0: not */
-	bool dead;           /* its process was seen to end */
-	bool was_ready;
-	bool barred;         /* ill: not undrained */
-	struct bus_call *call;
-	UT_hash_handle hh;
-};
-
-struct steer {
-	struct scaler *scaler;
-	struct member *members;
-	char host[256];
-};
 
 /* ---- members ---- */
 
-static struct member *find(const struct steer *st, const char *name)
+struct member *steer_member(const struct steer *st, const char *name)
 {
 	struct member *m;
 
@@ -63,7 +36,7 @@ static struct member *find(const struct steer *st, const char *name)
 
 static struct member *get(struct steer *st, const char *name, struct pool *p)
 {
-	struct member *m = find(st, name);
+	struct member *m = steer_member(st, name);
 
 	if (!m) {
 		m = xcalloc(1, sizeof(*m));
@@ -76,43 +49,59 @@ static struct member *get(struct steer *st, const char *name, struct pool *p)
 	return m;
 }
 
-static void drop(struct member *m)
+void steer_member_drop(struct member *m)
 {
 	bus_call_cancel(&m->call);
 	HASH_DEL(m->steer->members, m);
 	free(m);
 }
 
-static const struct process *process_of(const struct steer *st, const char *name)
+const struct process *steer_process(const struct steer *st, const char *name)
 {
 	return processes_find(st->scaler->processes, name);
 }
 
-/* "ready", "draining", "lost" by what it says; "" where it says nothing, or is known to be dead. */
-static const char *state_of(const struct steer *st, const struct node_entry *n, const struct member *m)
+/*
+ * "ready", "draining", "lost" by what it says; "" where it says nothing, or is known to be dead: what was heard under its
+ * name before it was started are another's last words.
+ */
+const char *steer_state(const struct node_entry *n, const struct member *m)
 {
-	(void)st;
-	if (!n || (m && m->dead))
+	if (!n || (m && (m->dead || n->seen_mono_ms < m->started_ms)))
 		return "";
 	return node_state(n, clock_mono_ms());
 }
 
+/* The same, where what it was told a moment ago is what it does. */
+static const char *state_told(const struct node_entry *n, struct member *m, int64_t now_ms)
+{
+	const char *state = steer_state(n, m);
+
+	if (str_eq(state, "ready")) {
+		m->undrain_ms = 0;
+		if (m->drain_ms && !m->call && now_ms - m->drain_ms > TOLD_MS)
+			m->drain_ms = 0;
+		return m->drain_ms ? "draining" : state;
+	}
+	return str_eq(state, "draining") && m->undrain_ms && now_ms - m->undrain_ms < TOLD_MS ? "ready" : state;
+}
+
 bool steer_starting(const struct steer *st, const char *node)
 {
-	const struct member *m = find(st, node);
+	const struct member *m = steer_member(st, node);
 
 	return m && m->started_ms && !m->dead;
 }
 
 bool steer_present(const struct steer *st, const char *node)
 {
-	const struct member *m = find(st, node);
+	const struct member *m = steer_member(st, node);
 
 	if (m && (m->dead || m->drain_ms || m->stop_ms))
 		return false;
 	if (m && m->started_ms)
 		return true;
-	return str_eq(state_of(st, roster_find(st->scaler->roster, node), m), "ready");
+	return str_eq(steer_state(roster_find(st->scaler->roster, node), m), "ready");
 }
 
 unsigned steer_starting_count(const struct steer *st, const struct pool *p)
@@ -160,11 +149,12 @@ void steer_view(struct steer *st, struct pool *p, double now_s)
 		if (!str_eq(n->status->pool, p->config->name) || n->status->bridge)
 			continue;
 		struct member *m = get(st, n->name, p);
-		const char *state = state_of(st, n, m);
+		const char *state = state_told(n, m, now_ms);
 
 		count(p, n, state);
-		if (str_eq(state, "ready")) {
+		if (*state)
 			m->started_ms = 0;
+		if (str_eq(state, "ready")) {
 			if (!m->was_ready) {
 				m->was_ready = true;
 				m->since_ms = now_ms;
@@ -178,7 +168,7 @@ void steer_view(struct steer *st, struct pool *p, double now_s)
 
 /* ---- acts ---- */
 
-static void note(struct steer *st, const struct pool *p, const char *action, const char *node,
+void steer_note(struct steer *st, const struct pool *p, const char *action, const char *node,
 				 const char *why)
 {
 	struct scaler *s = st->scaler;
@@ -200,11 +190,12 @@ static void on_answer(void *data, struct bus_msg **reply, const struct err *e)
 	if (m->stop_ms)
 		m->stop_ms = 0;
 	else
-		m->drain_ms = 0;
+		m->drain_ms = m->undrain_ms;
+	m->undrain_ms = 0;
 }
 
 /* A node died; where that was one too many, nothing is started for a while. */
-static void died(struct steer *st, struct pool *p, int64_t lived_ms, bool ready)
+void steer_died(struct steer *st, struct pool *p, int64_t lived_ms, bool ready)
 {
 	struct scaler *s = st->scaler;
 
@@ -216,7 +207,7 @@ static void died(struct steer *st, struct pool *p, int64_t lived_ms, bool ready)
 }
 
 /* The epoch lets a node refuse a leader of the past. */
-static bool ask(struct member *m, const char *verb)
+bool steer_ask(struct member *m, const char *verb)
 {
 	struct scaler *s = m->steer->scaler;
 	CLEANUP(free_ptr) char *subject = xasprintf("ctl.node.%s.%s", m->name, verb);
@@ -234,23 +225,23 @@ static bool ask(struct member *m, const char *verb)
 static void on_command(void *data, const char *node, bool starting, int code, const char *words)
 {
 	struct steer *st = data;
-	struct member *m = find(st, node);
+	struct member *m = steer_member(st, node);
 	char why[300];
 
 	if (code == 0 || !m)
 		return;
 	snprintf(why, sizeof(why), "the %s command failed: %.200s", starting ? "start" : "stop", words);
-	note(st, m->pool, "crash", m->name, why);
+	steer_note(st, m->pool, "crash", m->name, why);
 	if (starting) {
 		m->dead = true;
 		m->started_ms = 0;
-		died(st, m->pool, 0, false);
+		steer_died(st, m->pool, 0, false);
 	} else {
 		m->stop_ms = 0; /* again at the next tick */
 	}
 }
 
-static void run_command(struct member *m, bool starting)
+void steer_command(struct member *m, bool starting)
 {
 	struct steer *st = m->steer;
 	struct err e;
@@ -263,9 +254,9 @@ static void run_command(struct member *m, bool starting)
 static bool name_is_free(struct steer *st, const char *name)
 {
 	const struct node_entry *n = roster_find(st->scaler->roster, name);
-	const struct member *m = find(st, name);
+	const struct member *m = steer_member(st, name);
 
-	if (process_of(st, name) || (m && m->started_ms && !m->dead))
+	if (steer_process(st, name) || (m && m->started_ms && !m->dead))
 		return false;
 	if (!n || (m && m->dead))
 		return true;
@@ -315,30 +306,30 @@ const char *steer_start(struct steer *st, struct pool *p, struct err *e)
 	}
 	if (p->config->driver == DRIVER_PROCESS && start_process(st, p, name, e)) {
 		if (e->code != ERR_FULL)
-			died(st, p, 0, false);
+			steer_died(st, p, 0, false);
 		return NULL;
 	}
 	m = get(st, name, p);
 	m->dead = m->was_ready = m->barred = false;
-	m->drain_ms = m->stop_ms = m->empty_ms = 0;
+	m->drain_ms = m->stop_ms = m->undrain_ms = m->empty_ms = 0;
 	m->started_ms = m->since_ms = clock_mono_ms();
-	note(st, p, "start", name, p->decision.text[0] ? p->decision.text : "it is wanted");
+	steer_note(st, p, "start", name, p->decision.text[0] ? p->decision.text : "it is wanted");
 	if (p->config->driver == DRIVER_EXEC)
-		run_command(m, true);
+		steer_command(m, true);
 	return m->name;
 }
 
 static void drain(struct member *m, const char *why)
 {
-	if (!ask(m, "drain"))
+	if (!steer_ask(m, "drain"))
 		return;
 	m->drain_ms = clock_mono_ms();
-	note(m->steer, m->pool, "drain", m->name, why);
+	steer_note(m->steer, m->pool, "drain", m->name, why);
 }
 
 void steer_drain(struct steer *st, const char *node, const char *why)
 {
-	struct member *m = find(st, node);
+	struct member *m = steer_member(st, node);
 
 	if (m && !m->drain_ms && !m->dead)
 		drain(m, why);
@@ -347,7 +338,7 @@ void steer_drain(struct steer *st, const char *node, const char *why)
 bool steer_bar(struct steer *st, const char *node, const char *why)
 {
 	const struct node_entry *n = roster_find(st->scaler->roster, node);
-	struct member *m = find(st, node);
+	struct member *m = steer_member(st, node);
 
 	if (!m || m->dead || !n || !n->status->scaled)
 		return false;
@@ -367,10 +358,11 @@ static unsigned undrain(struct steer *st, struct pool *p, unsigned wanted)
 		const struct node_entry *n = roster_find(st->scaler->roster, m->name);
 
 		if (m->pool != p || !m->drain_ms || m->stop_ms || m->call || m->barred ||
-			!str_eq(state_of(st, n, m), "draining") || !ask(m, "undrain"))
+			!str_eq(steer_state(n, m), "draining") || !steer_ask(m, "undrain"))
 			continue;
 		m->drain_ms = m->empty_ms = 0;
-		note(st, p, "undrain", m->name, p->decision.text);
+		m->undrain_ms = clock_mono_ms();
+		steer_note(st, p, "undrain", m->name, p->decision.text);
 		done++;
 	}
 	return done;
@@ -399,7 +391,7 @@ static void fewer(struct steer *st, struct pool *p, unsigned spare)
 	for (struct member *m = st->members; m; m = m->hh.next) {
 		const struct node_entry *e = roster_find(st->scaler->roster, m->name);
 
-		if (m->pool != p || m->drain_ms || !str_eq(state_of(st, e, m), "ready"))
+		if (m->pool != p || m->drain_ms || !str_eq(steer_state(e, m), "ready"))
 			continue;
 		members[n] = m;
 		nodes[n++] = (struct policy_node){
@@ -424,83 +416,7 @@ static void fewer(struct steer *st, struct pool *p, unsigned spare)
 	free(members);
 }
 
-/* ---- those on their way ---- */
-
-static void stop(struct member *m, const char *why)
-{
-	struct scaler *s = m->steer->scaler;
-
-	if (m->pool->config->driver == DRIVER_EXEC) {
-		m->stop_ms = clock_mono_ms();
-		note(m->steer, m->pool, "stop", m->name, why);
-		run_command(m, false);
-		return;
-	}
-	if (!ask(m, "stop"))
-		return;
-	m->stop_ms = clock_mono_ms();
-	processes_signal(s->processes, m->name, 0);
-	note(m->steer, m->pool, "stop", m->name, why);
-}
-
-static void end_by_force(struct member *m, const char *why)
-{
-	note(m->steer, m->pool, "lost", m->name, why);
-	processes_signal(m->steer->scaler->processes, m->name, SIGKILL);
-	m->stop_ms = m->started_ms = m->since_ms = clock_mono_ms();
-}
-
-static void follow_draining(struct member *m, const struct node_entry *n, int64_t now_ms)
-{
-	bool empty = n->status->used == 0 && n->status->n_agents == 0;
-
-	if (!empty)
-		m->empty_ms = 0;
-	else if (!m->empty_ms)
-		m->empty_ms = now_ms;
-	/* Whoever drained it: a scaled node that does nothing is replaced, not kept. */
-	if (n->status->scaled && m->empty_ms && !m->stop_ms && !m->call &&
-		now_ms - m->empty_ms >= (m->drain_ms ? 0 : 30000))
-		stop(m, "it was drained and is empty");
-}
-
-static void follow_member(struct steer *st, struct member *m, int64_t now_ms)
-{
-	const struct node_entry *n = roster_find(st->scaler->roster, m->name);
-	const struct process *process = process_of(st, m->name);
-	const char *state = state_of(st, n, m);
-
-	if (str_eq(state, "draining"))
-		follow_draining(m, n, now_ms);
-	else if (str_eq(state, "ready"))
-		m->empty_ms = 0;
-	if (process && m->stop_ms && now_ms - m->stop_ms > STOP_TIMEOUT_MS)
-		end_by_force(m, "it was told to stop and does not end: killed");
-	else if (process && m->started_ms && now_ms - m->started_ms > START_TIMEOUT_MS)
-		end_by_force(m, "it was started and never heard of: killed");
-	else if (process && str_eq(state, "lost") && now_ms - n->seen_mono_ms > LOST_TIMEOUT_MS &&
-			 !m->stop_ms)
-		end_by_force(m, "its process is there but was silent for too long: killed");
-	else if (!process && m->started_ms && now_ms - m->started_ms > START_TIMEOUT_MS) {
-		note(st, m->pool, "lost", m->name, "it was started and never heard of");
-		died(st, m->pool, 0, false);
-		m->started_ms = 0;
-	}
-}
-
-static void follow(struct steer *st, struct pool *p)
-{
-	int64_t now_ms = clock_mono_ms();
-	struct member *m, *tmp;
-
-	HASH_ITER (hh, st->members, m, tmp) {
-		if (m->pool != p)
-			continue;
-		follow_member(st, m, now_ms);
-		if (!m->started_ms && !roster_find(st->scaler->roster, m->name) && !process_of(st, m->name))
-			drop(m);
-	}
-}
+/* ---- both ---- */
 
 void steer_pool(struct steer *st, struct pool *p)
 {
@@ -508,7 +424,7 @@ void steer_pool(struct steer *st, struct pool *p)
 
 	if (!lead_holds(st->scaler->lead))
 		return;
-	follow(st, p);
+	steer_follow(st, p);
 	if (p->config->driver == DRIVER_ADVISE)
 		return;
 	if (p->decision.target > have)
@@ -523,7 +439,7 @@ void steer_ended(struct steer *st, const char *node, const char *pool, int64_t l
 				 bool well, bool expected)
 {
 	struct pool *p = scaler_pool(st->scaler, pool);
-	struct member *m = find(st, node);
+	struct member *m = steer_member(st, node);
 	char why[200];
 	struct err e;
 
@@ -532,7 +448,7 @@ void steer_ended(struct steer *st, const char *node, const char *pool, int64_t l
 	m = get(st, node, p);
 	bool ready = m->was_ready;
 	m->dead = true;
-	m->started_ms = m->drain_ms = m->stop_ms = 0;
+	m->started_ms = m->drain_ms = m->stop_ms = m->undrain_ms = 0;
 	if (!lead_holds(st->scaler->lead))
 		return;
 	/* Everybody shall know at once, not when the key has run out. */
@@ -540,13 +456,13 @@ void steer_ended(struct steer *st, const char *node, const char *pool, int64_t l
 		kv_delete(st->scaler->bus, "nodes", node, NULL, NULL, &e))
 		log_debug("key not deleted; it runs out by itself", LOG_S("node", node));
 	if (expected || well) {
-		note(st, p, "gone", node, expected ? "it was told to stop" : "it ended by itself");
+		steer_note(st, p, "gone", node, expected ? "it was told to stop" : "it ended by itself");
 		return;
 	}
 	snprintf(why, sizeof(why), "it ended with %s after %.1f s", *how ? how : "something that nobody saw",
 			 (double)lived_ms / 1000);
-	note(st, p, "crash", node, why);
-	died(st, p, lived_ms, ready);
+	steer_note(st, p, "crash", node, why);
+	steer_died(st, p, lived_ms, ready);
 	scaler_poke(st->scaler);
 }
 
@@ -561,7 +477,7 @@ void steer_adopted(struct steer *st, const char *node, const char *pool)
 	m->dead = false;
 	if (!roster_find(st->scaler->roster, node))
 		m->started_ms = clock_mono_ms();
-	note(st, p, "adopt", node, "it was running already");
+	steer_note(st, p, "adopt", node, "it was running already");
 }
 
 /* ---- life ---- */
@@ -584,6 +500,6 @@ void steer_free(struct steer **pst)
 	if (!st)
 		return;
 	HASH_ITER (hh, st->members, m, tmp)
-		drop(m);
+		steer_member_drop(m);
 	free(st);
 }

@@ -90,6 +90,11 @@ def test_agents_do_tasks_of_their_role_and_come_back(system, scalers):
     until(lambda: not agents(system), 10, "ended")
     done = system.cli("pool", "terminate", "ada", check=False)
     assert done.returncode == 3 and "no agent 'ada'" in done.err
+    # The name is free again, though the bucket remembers that it was somebody's.
+    again = ask(system, "api.agent.spawn", {"role_type": "critic", "agent_id": "ada"})
+    assert again["agent_id"] == "ada" and again["role_type"] == "critic"
+    assert refused(system, "api.agent.spawn", {"role_type": "coder", "agent_id": "ada"}) == ("409", "agent ada is there already")
+    system.finished(system.submit("critic", b"four"), "completed", timeout=40)
 
 
 def test_an_idle_agent_ends_and_the_pool_goes_to_its_minimum(system, scalers):
@@ -121,6 +126,21 @@ def test_agents_of_a_project_stay_together(system, scalers):
     until(told, 40, "four agents with their projects", every=0.5)
 
 
+def test_pools_whose_names_begin_alike_do_not_share_places(system, scalers):
+    """crew-1-1 is a process of crew-1, and no place of crew, whose numbers look like it."""
+    file = config(system, max=1, agents=2)
+    s = scalers(file + file.splitlines()[1].replace("name: crew", "name: crew-1") + "\n")
+    until(lambda: pool(system, "crew-1")["pool_name"] == "crew-1", 10, "it leads")
+    for i in range(2):
+        ask(system, "api.agent.spawn", {"role_type": "coder", "pool_name": "crew-1", "agent_id": f"b{i}"})
+    assert refused(system, "api.agent.spawn", {"role_type": "coder", "pool_name": "crew-1"})[0] == "429"
+    a = [ask(system, "api.agent.spawn", {"role_type": "coder", "pool_name": "crew", "agent_id": f"a{i}"}) for i in range(2)]
+    assert {x["node"] for x in a} == {"crew-1"}
+    until(lambda: all(x["status"] and x["status"]["pid"] for x in agents(system)), 30, "all of them run", every=0.3)
+    assert {x["agent_id"]: x["node"] for x in agents(system)} == {"a0": "crew-1", "a1": "crew-1", "b0": "crew-1-1", "b1": "crew-1-1"}
+    assert len(s.children()) == 2
+
+
 @pytest.mark.parametrize("request_, code, words", [
     ({}, "400", "role_type: which role?"),
     ({"role_type": "juggler"}, "404", "no pool of agents has the role 'juggler'"),
@@ -128,6 +148,8 @@ def test_agents_of_a_project_stay_together(system, scalers):
     ({"role_type": "a.b"}, "400", "role_type"),
     ({"role_type": "coder", "project_id": "x y"}, "400", "project_id"),
     ({"role_type": "coder", "heartbeat_interval": -3}, "400", "heartbeat_interval"),
+    ({"role_type": "coder", "heartbeat_interval": 7200}, "400", "heartbeat_interval"),  # more than nodes take
+    ({"role_type": "coder", "heartbeat_interval": 0.0001}, "400", "heartbeat_interval"),
     ({"role_type": "coder", "max_idle_time": 1e12}, "400", "max_idle_time"),
     ({"role_type": "coder", "mood": "good"}, "400", "mood"),
 ])

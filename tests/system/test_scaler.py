@@ -191,6 +191,74 @@ def test_by_hand_and_back(system, scalers):
     ready(s, 1, timeout=30)
 
 
+def test_what_was_told_to_drain_is_no_capacity_before_it_says_so(system, scalers):
+    s = scalers(QUICK.replace("min: 1", "min: 0"))
+    ask(system, "api.pool.scale", {"name": "quick", "nodes": 5})
+    until(lambda: pool(system, "quick")["process_count"] == 5 and pool(system, "quick")["starting"] == 0, 20, "five")
+    pids = s.children()
+    for pid in pids.values():  # what they are told they do, and say, later
+        os.kill(pid, signal.SIGSTOP)
+    ask(system, "api.pool.scale", {"name": "quick", "nodes": 4})
+    until(lambda: s.log().count("event=drain") == 1, 5, "one is drained", every=0.02)
+    looked = ask(system, "api.scaler.status")["observed_at"]
+    ask(system, "api.pool.scale", {"name": "quick", "nodes": 4})
+    until(lambda: ask(system, "api.scaler.status")["observed_at"] != looked, 5, "another tick", every=0.02)
+    for pid in pids.values():
+        os.kill(pid, signal.SIGCONT)
+    ready(s, 4)
+    assert s.log().count("event=drain") == 1 and s.log().count("event=start") == 5
+
+
+def test_a_scaler_that_leads_no_more_leaves_the_nodes_to_the_leader(system, scalers):
+    config = QUICK.replace("min: 1", "min: 2").replace("max: 6", "max: 2")
+    a = scalers(config, "scaler-a")
+    ready(a, 2)
+    until(lambda: pool(system, "quick")["process_count"] == 2, 20, "both are heard of")
+    b = scalers(config, "scaler-b")
+    before = a.children()
+    a.process.send_signal(signal.SIGSTOP)
+    until(b.leads, 20, "the other leads")
+    until(lambda: b.log().count("event=adopt") == 2, 10, "its nodes are adopted")
+    a.process.send_signal(signal.SIGCONT)
+    until(lambda: "leads no more" in a.log(), 10, "it knows")
+    a.stop()
+    assert pool(system, "quick")["process_count"] == 2 and b.children() == before, "it ended the leader's nodes"
+    b.stop()
+    assert not b.children()
+
+
+def test_nodes_of_a_pool_that_is_gone_are_drained(system, scalers):
+    s = scalers(QUICK.replace("min: 1", "min: 2"))
+    until(lambda: pool(system, "quick")["process_count"] == 2, 20, "both are heard of")
+    s.kill()
+    s.config.write_text(QUICK.replace("name: quick", "name: other"))
+    s.start()
+    until(lambda: len(s.children("other")) == 1 and not s.children("quick"), 30, "only the pool of the file is left")
+    assert "there is no pool quick any more" in s.log() and "event=lost" not in s.log()
+
+
+def test_nodes_that_could_not_be_heard_are_not_lost(system, scalers):
+    """The broker hangs for longer than a silent node would be left alive; a node comes back later than the scaler."""
+    s = scalers(QUICK.replace("min: 1", "min: 2"))
+    until(lambda: pool(system, "quick")["process_count"] == 2, 20, "both are heard of")
+    before = s.children()
+    broker = system.pid("broker")
+    stopped = time.monotonic()
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        until(lambda: not s.leads(), 20, "nobody leads")
+        until(lambda: time.monotonic() - stopped > 24, 30, "a long silence", every=0.5)
+        os.kill(before["quick-1"], signal.SIGSTOP)
+    finally:
+        os.kill(broker, signal.SIGCONT)
+    until(s.leads, 20, "it leads again")
+    until(lambda: pool(system, "quick")["process_count"] == 2, 20, "nobody is lost")
+    os.kill(before["quick-1"], signal.SIGCONT)
+    until(lambda: pool(system, "quick")["process_count"] == 2, 20, "it is heard again")
+    assert s.children() == before and s.log().count("event=start") == 2, s.log()[-3000:]
+    assert "event=lost" not in s.log()
+
+
 def test_without_a_node_the_first_task_starts_one(system, scalers):
     s = scalers(QUICK.replace("min: 1", "min: 0"))
     until(lambda: pool(system, "quick")["target"] == 0, 10, "none")
