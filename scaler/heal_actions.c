@@ -27,7 +27,7 @@
 #include "common/jetstream.h"
 #include "common/log.h"
 #include "scaler/heal_clean.h"
-#include "scaler/heal_command.h"
+#include "scaler/command.h"
 #include "scaler/heal_words.h"
 
 #define REQUEST_MS 5000
@@ -44,7 +44,7 @@ struct act {
 	char reason[256];
 	struct timeout soon; /* an end that was known at once */
 	struct bus_call *call;
-	struct heal_command *command;
+	struct command *command;
 	struct turns *turns;
 	uv_work_t work;
 	bool working;         /* on a thread */
@@ -80,7 +80,7 @@ static void free_act(struct act *x)
 
 	timeout_stop(&x->soon);
 	bus_call_cancel(&x->call);
-	heal_command_leave(&x->command);
+	command_leave(&x->command);
 	heal_words_free(x->live);
 	free(x->json);
 	DL_DELETE(a->acts, x); /* NOLINT(clang-analyzer-core.NullDereference): it is in the list */
@@ -162,7 +162,7 @@ static char **command_of(const struct act *x)
 static void start_command(struct act *x)
 {
 	const struct heal_config *c = x->of->config;
-	const struct heal_command_spec spec = {
+	const struct command_spec spec = {
 		.argv = command_of(x),
 		.input = x->action == HEAL_ALERT ? x->json : NULL,
 		.log_path = c->log,
@@ -171,7 +171,7 @@ static void start_command(struct act *x)
 	struct err e;
 
 	x->turns->running = x;
-	if (heal_command_start(bus_loop(x->of->bus), &spec, on_command, x, &x->command, &e) < 0) {
+	if (command_start(bus_loop(x->of->bus), &spec, on_command, x, &x->command, &e) < 0) {
 		note(x, false, "%.240s", e.text);
 		finish_soon(x);
 	}
@@ -511,7 +511,7 @@ void heal_actions_stop(struct heal_actions *a)
 	DL_FOREACH (a->acts, x) {
 		timeout_stop(&x->soon);
 		bus_call_cancel(&x->call);
-		heal_command_leave(&x->command);
+		command_leave(&x->command);
 	}
 }
 

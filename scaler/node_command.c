@@ -8,20 +8,15 @@
  */
 #include "scaler/node_command.h"
 
-#include <signal.h>
 #include <stdio.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
-#include <unistd.h>
 #include <utlist.h>
 
-#include "common/log.h"
 #include "common/proc.h"
 #include "common/clock.h"
 #include "common/section.h"
+#include "scaler/command.h"
 
 #define TIMEOUT_MS 60000
-#define WORDS_MAX 300
 
 /* ---- a node of ours ---- */
 
@@ -98,69 +93,32 @@ char **node_command_env(const struct scaler *s, const struct pool *p, const char
 
 /* ---- commands ---- */
 
-struct command {
+struct run {
+	struct command *command;
 	char node[TOKEN_MAX + 1];
 	bool starting;
-	void (*on_done)(void *data, const char *node, bool starting, int code, const char *words);
+	node_command_on_done on_done;
 	void *data;
-	char *log_path;
-	pid_t pid;
-	int fd;
-	uv_poll_t poll;
-	uv_timer_t timer;
-	unsigned open_handles;
-	struct command *prev, *next;
+	struct run *prev, *next;
 };
 
 /* A process has one scaler; what it runs is its own. */
-static struct command *running;
+static struct run *running;
 
-static void on_closed(uv_handle_t *h)
+static void run_free(struct run *r)
 {
-	struct command *c = h->data;
-
-	if (--c->open_handles)
-		return;
-	close(c->fd);
-	free(c->log_path);
-	free(c);
+	DL_DELETE(running, r);
+	command_leave(&r->command);
+	free(r);
 }
 
-static void command_close(struct command *c)
+static void on_end(void *data, const struct err *e)
 {
-	DL_DELETE(running, c);
-	uv_close((uv_handle_t *)&c->poll, on_closed);
-	uv_close((uv_handle_t *)&c->timer, on_closed);
-}
+	struct run *r = data;
 
-static void on_ended(uv_poll_t *h, int status, int events)
-{
-	struct command *c = h->data;
-	CLEANUP(buf_release) struct buf tail = {0};
-	int code = -1, wait_status;
-	char how[64] = "nobody saw how it ended";
-
-	(void)status;
-	(void)events;
-	if (waitpid(c->pid, &wait_status, WNOHANG) == c->pid) {
-		proc_status_text(wait_status, how, sizeof(how));
-		code = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : -1;
-	}
-	buf_add_str(&tail, how);
-	buf_add_str(&tail, ": ");
-	proc_log_tail(c->log_path, WORDS_MAX, &tail);
-	while (tail.len && tail.data[tail.len - 1] == '\n')
-		tail.data[--tail.len] = '\0';
-	c->on_done(c->data, c->node, c->starting, code, tail.data);
-	command_close(c);
-}
-
-static void on_timeout(uv_timer_t *t)
-{
-	struct command *c = t->data;
-
-	log_warn("a command takes too long: killed", LOG_S("node", c->node));
-	(void)pidfd_send_signal(c->fd, SIGKILL, NULL, 0);
+	r->command = NULL;
+	r->on_done(r->data, r->node, r->starting, e);
+	run_free(r);
 }
 
 static char *fill_in(const char *word, const char *node, const char *pool)
@@ -179,62 +137,39 @@ static char *fill_in(const char *word, const char *node, const char *pool)
 	return xstrdup(b.data ? b.data : "");
 }
 
-static int spawn(struct command *c, const struct scaler *s, const struct pool *p, const char *node,
-				 char *const *words, struct err *e)
+int node_command_run(struct scaler *s, const struct pool *p, const char *node, bool starting,
+					 node_command_on_done on_done, void *data, struct err *e)
 {
 	CLEANUP(strings_free) char **argv = NULL;
 	CLEANUP(strings_free) char **env = node_command_env(s, p, node);
-
-	for (char *const *w = words; *w; w++)
-		strings_add(&argv, fill_in(*w, node, p->config->name));
-	struct proc_spec spec = {.argv = (const char *const *)(uintptr_t)argv,
-							 .env = (const char *const *)(uintptr_t)env,
-							 .log_path = c->log_path,
-							 .keep_env = true};
-	int rc = proc_spawn(&spec, &c->pid, e);
-	if (rc)
-		return rc;
-	c->fd = pidfd_open(c->pid, 0);
-	return c->fd < 0 ? err_set(e, ERR_IO, "cannot follow process %d: %s", (int)c->pid, strerror(errno)) : 0;
-}
-
-int node_command_run(struct scaler *s, const struct pool *p, const char *node, bool starting,
-					 void (*on_done)(void *data, const char *node, bool starting, int code,
-									 const char *words),
-					 void *data, struct err *e)
-{
-	struct command *c, *other;
+	CLEANUP(free_ptr) char *log_path = xasprintf("%s/log/%s.commands.log", s->config.dir, p->config->name);
+	struct run *r;
 	unsigned n = 0;
 
-	DL_COUNT(running, other, n);
+	DL_COUNT(running, r, n);
 	if (n >= COMMANDS_MAX)
 		return err_set(e, ERR_FULL, "%d commands run already", COMMANDS_MAX);
-	c = xcalloc(1, sizeof(*c));
-	c->log_path = xasprintf("%s/log/%s.commands.log", s->config.dir, p->config->name);
-	if (spawn(c, s, p, node, starting ? p->config->start : p->config->stop, e)) {
-		free(c->log_path);
-		free(c);
+	for (char *const *w = starting ? p->config->start : p->config->stop; *w; w++)
+		strings_add(&argv, fill_in(*w, node, p->config->name));
+	const struct command_spec spec = {
+		.argv = argv, .env = env, .keep_env = true, .log_path = log_path, .timeout_ms = TIMEOUT_MS};
+	r = xcalloc(1, sizeof(*r));
+	if (command_start(&s->daemon.loop, &spec, on_end, r, &r->command, e)) {
+		free(r);
 		return e->code;
 	}
-	snprintf(c->node, sizeof(c->node), "%s", node);
-	c->starting = starting;
-	c->on_done = on_done;
-	c->data = data;
-	c->open_handles = 2;
-	uv_poll_init(&s->daemon.loop, &c->poll, c->fd);
-	uv_timer_init(&s->daemon.loop, &c->timer);
-	c->poll.data = c->timer.data = c;
-	uv_poll_start(&c->poll, UV_READABLE, on_ended);
-	uv_timer_start(&c->timer, on_timeout, TIMEOUT_MS, 0);
-	DL_APPEND(running, c);
+	snprintf(r->node, sizeof(r->node), "%s", node);
+	r->starting = starting;
+	r->on_done = on_done;
+	r->data = data;
+	DL_APPEND(running, r);
 	return 0;
 }
 
-void node_command_drop_all(struct scaler *s)
+void node_command_drop_all(void)
 {
-	struct command *c, *tmp;
+	struct run *r, *tmp;
 
-	(void)s;
-	DL_FOREACH_SAFE (running, c, tmp)
-		command_close(c);
+	DL_FOREACH_SAFE (running, r, tmp)
+		run_free(r);
 }

@@ -405,7 +405,7 @@ void scaler_release(struct scaler *s)
 	roster_stop(s->roster);
 	observe_stop(s->observe);
 	agents_stop(s->agents);
-	node_command_drop_all(s);
+	node_command_drop_all();
 	processes_close(&s->processes);
 	steer_free(&s->steer);
 	lead_free(&s->lead);

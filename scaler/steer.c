@@ -222,15 +222,15 @@ bool steer_ask(struct member *m, const char *verb)
 	return bus_request(s->bus, &out, ASK_TIMEOUT_MS, on_answer, m, &m->call, &e) == 0;
 }
 
-static void on_command(void *data, const char *node, bool starting, int code, const char *words)
+static void on_command(void *data, const char *node, bool starting, const struct err *e)
 {
 	struct steer *st = data;
 	struct member *m = steer_member(st, node);
 	char why[300];
 
-	if (code == 0 || !m)
+	if (!e || !m)
 		return;
-	snprintf(why, sizeof(why), "the %s command failed: %.200s", starting ? "start" : "stop", words);
+	snprintf(why, sizeof(why), "the %s command failed: %.200s", starting ? "start" : "stop", e->text);
 	steer_note(st, m->pool, "crash", m->name, why);
 	if (starting) {
 		m->dead = true;
@@ -247,7 +247,7 @@ void steer_command(struct member *m, bool starting)
 	struct err e;
 
 	if (node_command_run(st->scaler, m->pool, m->name, starting, on_command, st, &e))
-		on_command(st, m->name, starting, -1, e.text);
+		on_command(st, m->name, starting, &e);
 }
 
 /* Its name is not anybody's: no process here has it, nobody says it, or who said it is known to be gone. */

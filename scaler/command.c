@@ -1,5 +1,5 @@
 /*
- * One child of healing. It stands alone because waiting for a child must not
+ * One child of healing or of a driver. It stands alone because waiting for a child must not
  * block the loop, and because a command that restarts a service leaves that
  * service behind: its group is ended at the deadline alone, never after it
  * ended well, and nobody waits for its output to close.
@@ -8,7 +8,7 @@
  * ended, and its status is read. Fails: it cannot be executed (told at once),
  * it ends otherwise, it takes too long.
  */
-#include "scaler/heal_command.h"
+#include "scaler/command.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -20,8 +20,8 @@
 
 #define KILL_AFTER_MS 2000
 
-struct heal_command {
-	heal_on_command on_end; /* NULL: left */
+struct command {
+	command_on_end on_end; /* NULL: left */
 	void *data;
 	char *program, *log_path;
 	int64_t timeout_ms;
@@ -35,7 +35,7 @@ struct heal_command {
 
 static void on_closed(uv_handle_t *h)
 {
-	struct heal_command *c = h->data;
+	struct command *c = h->data;
 
 	if (--c->closing > 0)
 		return;
@@ -45,14 +45,14 @@ static void on_closed(uv_handle_t *h)
 	free(c);
 }
 
-static void discard(struct heal_command *c)
+static void discard(struct command *c)
 {
 	c->closing = 2;
 	uv_close((uv_handle_t *)&c->poll, on_closed);
 	uv_close((uv_handle_t *)&c->timer, on_closed);
 }
 
-static int outcome(const struct heal_command *c, int status, struct err *e)
+static int outcome(const struct command *c, int status, struct err *e)
 {
 	char how[64];
 	CLEANUP(buf_release) struct buf tail = {0};
@@ -71,7 +71,7 @@ static int outcome(const struct heal_command *c, int status, struct err *e)
 
 static void on_ended(uv_poll_t *p, int status, int events)
 {
-	struct heal_command *c = p->data;
+	struct command *c = p->data;
 	int wait_status = 0;
 	struct err e;
 	pid_t got;
@@ -86,7 +86,7 @@ static void on_ended(uv_poll_t *p, int status, int events)
 	uv_poll_stop(p);
 	int rc = got < 0 ? err_set(&e, ERR_FAILED, "%s: somebody else waited for it", c->program)
 					 : outcome(c, wait_status, &e);
-	heal_on_command on_end = TAKE(c->on_end);
+	command_on_end on_end = TAKE(c->on_end);
 	discard(c);
 	if (on_end)
 		on_end(c->data, rc < 0 ? &e : NULL);
@@ -94,18 +94,20 @@ static void on_ended(uv_poll_t *p, int status, int events)
 
 static void on_deadline(uv_timer_t *t)
 {
-	struct heal_command *c = t->data;
+	struct command *c = t->data;
 
 	kill(-c->pid, c->timed_out ? SIGKILL : SIGTERM);
 	c->timed_out = true;
 	uv_timer_start(t, on_deadline, KILL_AFTER_MS, 0);
 }
 
-int heal_command_start(uv_loop_t *loop, const struct heal_command_spec *s, heal_on_command on_end,
-					   void *data, struct heal_command **ret, struct err *e)
+int command_start(uv_loop_t *loop, const struct command_spec *s, command_on_end on_end,
+					   void *data, struct command **ret, struct err *e)
 {
 	const struct proc_spec spec = {
 		.argv = (const char *const *)s->argv,
+		.env = (const char *const *)s->env,
+		.keep_env = s->keep_env,
 		.log_path = s->log_path,
 		.input = s->input,
 	};
@@ -121,7 +123,7 @@ int heal_command_start(uv_loop_t *loop, const struct heal_command_spec *s, heal_
 		waitpid(pid, NULL, 0);
 		return ERR_IO;
 	}
-	struct heal_command *c = xcalloc(1, sizeof(*c));
+	struct command *c = xcalloc(1, sizeof(*c));
 	c->on_end = on_end;
 	c->data = data;
 	c->program = xstrdup(s->argv[0]);
@@ -138,9 +140,9 @@ int heal_command_start(uv_loop_t *loop, const struct heal_command_spec *s, heal_
 	return 0;
 }
 
-void heal_command_leave(struct heal_command **pc)
+void command_leave(struct command **pc)
 {
-	struct heal_command *c = TAKE(*pc);
+	struct command *c = TAKE(*pc);
 
 	if (!c)
 		return;

@@ -1,4 +1,4 @@
-/* heal_command: ends are told in a sentence, deadlines hold, a service that it starts is left alone. */
+/* Commands: ends are told in a sentence, deadlines hold, a service that it starts is left alone. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "scaler/heal_command.h"
+#include "scaler/command.h"
 
 static uv_loop_t loop;
 static bool ended;
@@ -27,13 +27,13 @@ static void on_end(void *data, const struct err *e)
 static int run(const char *script, const char *input, int64_t timeout_ms)
 {
 	char *argv[] = {(char[]){"/bin/sh"}, (char[]){"-c"}, (char *)(uintptr_t)script, NULL};
-	const struct heal_command_spec s = {
+	const struct command_spec s = {
 		.argv = argv, .input = input, .log_path = "/dev/null", .timeout_ms = timeout_ms};
-	struct heal_command *c;
+	struct command *c;
 	struct err e;
 
 	ended = false;
-	assert_int_equal(heal_command_start(&loop, &s, on_end, NULL, &c, &e), 0);
+	assert_int_equal(command_start(&loop, &s, on_end, NULL, &c, &e), 0);
 	assert_false(ended);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	assert_true(ended);
@@ -79,10 +79,10 @@ static void what_is_no_program_is_told_at_once(void **state)
 {
 	(void)state;
 	char *argv[] = {(char[]){"/nonexistent/program"}, NULL};
-	const struct heal_command_spec s = {.argv = argv, .timeout_ms = 1000};
-	struct heal_command *c = NULL;
+	const struct command_spec s = {.argv = argv, .timeout_ms = 1000};
+	struct command *c = NULL;
 	struct err e;
-	assert_int_equal(heal_command_start(&loop, &s, on_end, NULL, &c, &e), ERR_IO);
+	assert_int_equal(command_start(&loop, &s, on_end, NULL, &c, &e), ERR_IO);
 	assert_non_null(strstr(e.text, "/nonexistent/program"));
 }
 
@@ -90,12 +90,12 @@ static void one_that_is_left_says_nothing(void **state)
 {
 	(void)state;
 	char *argv[] = {(char[]){"/bin/sleep"}, (char[]){"0.05"}, NULL};
-	const struct heal_command_spec s = {.argv = argv, .timeout_ms = 10000};
-	struct heal_command *c = NULL;
+	const struct command_spec s = {.argv = argv, .timeout_ms = 10000};
+	struct command *c = NULL;
 	struct err e;
 	ended = false;
-	assert_int_equal(heal_command_start(&loop, &s, on_end, NULL, &c, &e), 0);
-	heal_command_leave(&c);
+	assert_int_equal(command_start(&loop, &s, on_end, NULL, &c, &e), 0);
+	command_leave(&c);
 	assert_null(c);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	assert_false(ended);
