@@ -59,15 +59,16 @@ int dev_scaler_prepare(const struct dev_options *o, const char *dir, struct err 
 
 	if (o->scaler_config)
 		return 0;
-	CLEANUP(free_ptr) char *pool = xasprintf(
-		"# Written by `millrace dev` at each start; --scaler-config FILE takes another.\n"
-		"pools:\n"
-		"  - name: default\n"
-		"    min: %u          # those that `dev` keeps\n"
-		"    max: %u\n"
-		"    slots: %u\n"
-		"    wait: 2s        # 95 %% of the tasks are to wait less\n",
-		o->nodes, o->max_nodes, o->slots ? o->slots : 10);
+	CLEANUP(free_ptr)
+	char *pool =
+		xasprintf("# Written by `millrace dev` at each start; --scaler-config FILE takes another.\n"
+				  "pools:\n"
+				  "  - name: default\n"
+				  "    min: %u          # those that `dev` keeps\n"
+				  "    max: %u\n"
+				  "    slots: %u\n"
+				  "    wait: 2s        # 95 %% of the tasks are to wait less\n",
+				  o->nodes, o->max_nodes, o->slots ? o->slots : 10);
 
 	add_heal(&b, dir);
 	buf_add_str(&b, pool);
@@ -85,6 +86,6 @@ char **dev_scaler_argv(const struct dev_options *o, const char *dir)
 	CLEANUP(free_ptr) char *path = xasprintf("%s/scaler.yaml", dir);
 	CLEANUP(free_ptr) char *own = xasprintf("%s/scaler", dir);
 
-	return argv_make(program, "--config", o->scaler_config ? o->scaler_config : path, "--scaler-dir", own,
-					 "--scaler-tied", NULL);
+	return argv_make(program, "--config", o->scaler_config ? o->scaler_config : path,
+					 "--scaler-dir", own, "--scaler-tied", NULL);
 }

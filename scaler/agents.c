@@ -111,8 +111,8 @@ static void on_entry(void *data, const struct kv_entry *entry)
 			on_deletion(x, entry->revision);
 		return;
 	}
-	if (codec_from_json_text(&millrace__agent__descriptor, entry->value, entry->len, CODEC_LENIENT, &m,
-							 &e)) {
+	if (codec_from_json_text(&millrace__agent__descriptor, entry->value, entry->len, CODEC_LENIENT,
+							 &m, &e)) {
 		log_debug("an agent's entry can't be read, ignored", LOG_S("agent", entry->key),
 				  LOG_S("why", e.text));
 		return;
@@ -200,7 +200,14 @@ void agents_answer(const struct agents *a, const struct agent *x, struct service
 
 static bool put_over(struct agents *a, struct agent *x, uint64_t expected, struct err *e);
 
-/* Whoever asked for it is told; an agent that the bucket does not have was never there. */
+/* When nothing is under way any more: it was deleted meanwhile, or never got there. */
+static void settle(struct agent *x)
+{
+	if (!x->under_way && (!x->stored || x->gone_revision > x->revision))
+		agents_drop(x);
+}
+
+/* Whoever asked for it is told. */
 static void not_spawned(struct agent *x, const struct err *e)
 {
 	struct service_request *waiting = TAKE(x->spawning);
@@ -209,8 +216,6 @@ static void not_spawned(struct agent *x, const struct err *e)
 		service_fail(waiting, 409, "agent %s is there already", x->id);
 	else if (waiting)
 		service_fail(waiting, 503, "agent %s: %s", x->id, e->text);
-	if (!x->stored && !x->under_way)
-		agents_drop(x);
 }
 
 /* An agent of that id was there: over its deletion the new one is put. */
@@ -227,6 +232,7 @@ static void on_last(void *data, const struct kv_entry *entry, const struct err *
 	else if (put_over(x->agents, x, entry->revision, &why))
 		return;
 	not_spawned(x, &why);
+	settle(x);
 }
 
 static bool try_again(struct agent *x, const struct err *e)
@@ -251,13 +257,6 @@ static void was_put(struct agent *x, uint64_t revision)
 		agents_answer(x->agents, x, waiting);
 }
 
-/* Its deletion was told or acknowledged while something was under way. */
-static void settle(struct agent *x)
-{
-	if (x->gone_revision > x->revision && !x->under_way)
-		agents_drop(x);
-}
-
 static void on_put(void *data, uint64_t revision, const struct err *e)
 {
 	struct agent *x = data;
@@ -266,9 +265,7 @@ static void on_put(void *data, uint64_t revision, const struct err *e)
 	if (e && !x->stored) {
 		if (!try_again(x, e))
 			not_spawned(x, e);
-		return;
-	}
-	if (!e) {
+	} else if (!e) {
 		was_put(x, revision);
 	} else if (x->spawning) {
 		/* The bucket told it meanwhile: as ours, unless another was faster. */
@@ -277,8 +274,8 @@ static void on_put(void *data, uint64_t revision, const struct err *e)
 		else
 			was_put(x, x->revision);
 	} else {
-		log_debug("an agent's entry was not written; the bucket says what holds", LOG_S("agent", x->id),
-				  LOG_S("why", e->text));
+		log_debug("an agent's entry was not written; the bucket says what holds",
+				  LOG_S("agent", x->id), LOG_S("why", e->text));
 		/* Nothing newer was told: it is not where we meant to put it, and the next tick places it. */
 		if (e->code != ERR_CONFLICT && x->revision == x->expected)
 			x->node[0] = '\0';
@@ -312,7 +309,8 @@ static void on_deleted(void *data, uint64_t revision, const struct err *e)
 
 	x->under_way--;
 	if (e) {
-		log_warn("an agent's entry was not deleted; it stays", LOG_S("agent", x->id), LOG_S("why", e->text));
+		log_warn("an agent's entry was not deleted; it stays", LOG_S("agent", x->id),
+				 LOG_S("why", e->text));
 		x->ending = false;
 		if (waiting)
 			service_fail(waiting, 503, "agent %s: %s", x->id, e->text);

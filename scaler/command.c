@@ -101,8 +101,8 @@ static void on_deadline(uv_timer_t *t)
 	uv_timer_start(t, on_deadline, KILL_AFTER_MS, 0);
 }
 
-int command_start(uv_loop_t *loop, const struct command_spec *s, command_on_end on_end,
-					   void *data, struct command **ret, struct err *e)
+int command_start(uv_loop_t *loop, const struct command_spec *s, command_on_end on_end, void *data,
+				  struct command **ret, struct err *e)
 {
 	const struct proc_spec spec = {
 		.argv = (const char *const *)s->argv,

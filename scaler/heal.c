@@ -1,7 +1,7 @@
 /*
  * The order of a look. It stands alone as the thin middle: what is ill is
  * decided in heal_check, what is to be done in heal_judge, how in
- * heal_actions, and told by heal_journal.
+ * heal_actions, and told on events.heal.
  *
  *	each second ──▶ ask broker, database ──▶ check ──▶ judge ──▶ permitted? ──▶ act ──▶ event
  *	each interval ─▶ measure, observe nodes ──▶ (the same)         └─▶ denied ─────────▶ event
@@ -21,7 +21,7 @@
 #include "common/log.h"
 #include "common/metrics.h"
 #include "scaler/heal_event.h"
-#include "scaler/heal_journal.h"
+#include "scaler/outbox.h"
 #include "scaler/heal_judge.h"
 #include "scaler/heal_observe.h"
 #include "scaler/heal_probe.h"
@@ -73,7 +73,7 @@ struct heal {
 	struct heal_observer *observer;
 	struct heal_judge judge;
 	struct heal_actions *actions;
-	struct heal_journal *journal;
+	struct outbox *outbox;
 	uv_timer_t *timer;
 	uint64_t epoch, number;
 	bool leading, led_last, initialized, stopped;
@@ -106,6 +106,18 @@ static struct heal_told told(struct heal *h, const struct heal_finding *f, enum 
 	};
 }
 
+static void journal_event(struct heal *h, Millrace__HealEvent *e)
+{
+	Millrace__HealEventBatch batch = MILLRACE__HEAL_EVENT_BATCH__INIT;
+	CLEANUP(buf_release) struct buf packed = {0};
+	CLEANUP(free_ptr) char *id = xasprintf("heal/%s", e->id);
+
+	batch.n_events = 1;
+	batch.events = &e;
+	codec_pack(&batch.base, &packed);
+	outbox_add(h->outbox, id, &packed);
+}
+
 /* Takes e. */
 static void tell(struct heal *h, struct run *run, Millrace__HealEvent *e)
 {
@@ -118,7 +130,7 @@ static void tell(struct heal *h, struct run *run, Millrace__HealEvent *e)
 	log_info("healing", LOG_S("check", e->check), LOG_S("level", e->level), LOG_S("host", e->host),
 			 LOG_S("subject", e->subject), LOG_S("action", e->action), LOG_S("result", e->result),
 			 LOG_S("reason", e->reason));
-	heal_journal_add(h->journal, e);
+	journal_event(h, e);
 	if (run) {
 		run->events = xreallocarray(run->events, run->n + 1, sizeof(*run->events));
 		run->events[run->n++] = e;
@@ -450,7 +462,7 @@ Millrace__HealStatus *heal_status(const struct heal *h)
 
 size_t heal_waiting(const struct heal *h)
 {
-	return heal_journal_waiting(h->journal);
+	return outbox_waiting(h->outbox);
 }
 
 static void set_limits(struct heal *h)
@@ -493,7 +505,7 @@ int heal_new(const struct heal_config *c, struct bus *bus, const struct heal_hoo
 	h->disks = heal_list(c->disks);
 	h->probe = heal_probe_new(bus, h->disks);
 	h->observer = heal_observer_new(c->window_ns / NS_PER_MS);
-	h->journal = heal_journal_new(bus);
+	h->outbox = outbox_new(bus, "events.heal", "heal");
 	h->ill = metric_gauge("millrace_scaler_heal_ill", "Health checks that are not ok.", NULL);
 	set_limits(h);
 	h->timer = xcalloc(1, sizeof(*h->timer));
@@ -522,7 +534,7 @@ void heal_stop(struct heal *h)
 		timeout_stop(&r->soon);
 	heal_probe_stop(h->probe);
 	heal_actions_stop(h->actions);
-	heal_journal_stop(h->journal);
+	outbox_stop(h->outbox);
 }
 
 void heal_free(struct heal **ph)
@@ -540,7 +552,7 @@ void heal_free(struct heal **ph)
 		free_run(r);
 	heal_probe_free(&h->probe);
 	heal_observer_free(&h->observer);
-	heal_journal_free(&h->journal);
+	outbox_free(&h->outbox);
 	heal_judge_release(&h->judge);
 	heal_words_free(h->disks);
 	free(h);

@@ -66,9 +66,9 @@ static void add_broker(char ***env, const struct bus_config *b)
 	const struct {
 		const char *name, *value;
 	} all[] = {
-		{"NATS_URL", b->url},   {"NATS_CREDS", b->creds},       {"NATS_NKEY", b->nkey},
-		{"NATS_USER", b->user}, {"NATS_PASSWORD", b->password}, {"NATS_TOKEN", b->token},
-		{"NATS_CERT", b->cert}, {"NATS_KEY", b->key},           {"NATS_CA", b->ca},
+		{"NATS_URL", b->url},         {"NATS_CREDS", b->creds},       {"NATS_NKEY", b->nkey},
+		{"NATS_USER", b->user},       {"NATS_PASSWORD", b->password}, {"NATS_TOKEN", b->token},
+		{"NATS_CERT", b->cert},       {"NATS_KEY", b->key},           {"NATS_CA", b->ca},
 		{"NATS_CONTEXT", b->context},
 	};
 
@@ -142,7 +142,8 @@ int node_command_run(struct scaler *s, const struct pool *p, const char *node, b
 {
 	CLEANUP(strings_free) char **argv = NULL;
 	CLEANUP(strings_free) char **env = node_command_env(s, p, node);
-	CLEANUP(free_ptr) char *log_path = xasprintf("%s/log/%s.commands.log", s->config.dir, p->config->name);
+	CLEANUP(free_ptr)
+	char *log_path = xasprintf("%s/log/%s.commands.log", s->config.dir, p->config->name);
 	struct run *r;
 	unsigned n = 0;
 

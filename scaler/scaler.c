@@ -410,6 +410,7 @@ void scaler_release(struct scaler *s)
 	steer_free(&s->steer);
 	lead_free(&s->lead);
 	heal_stop(s->heal);
+	journal_stop(s->journal);
 	bus_close(&s->bus);
 	heal_free(&s->heal);
 	agents_free(&s->agents);
