@@ -205,16 +205,24 @@ static void on_adopted(void *data, const struct process *p)
 	steer_adopted(s->steer, p->node, p->pool);
 }
 
+static void open_service(struct scaler *s, bool leading)
+{
+	struct err e;
+
+	service_close(&s->service);
+	if (!s->stopping && api_open(s, leading, &s->service, &e))
+		log_error("cannot answer as a service", LOG_S("why", e.text));
+}
+
 static void on_lead(void *data, bool leading)
 {
 	struct scaler *s = data;
 	struct err e;
 
 	heal_lead(s->heal, leading, lead_epoch(s->lead));
-	if (!leading) {
-		service_close(&s->service);
+	open_service(s, leading);
+	if (!leading)
 		return;
-	}
 	s->leading_wall_ns = clock_wall_ns();
 	for (size_t i = 0; i < s->npools; i++)
 		s->pools[i].told = false;
@@ -222,8 +230,6 @@ static void on_lead(void *data, bool leading)
 				 s->config.name, s->npools);
 	if (processes_adopt(s->processes, on_adopted, s, &e) < 0)
 		log_error("cannot look for nodes that run already", LOG_S("why", e.text));
-	if (api_open(s, &s->service, &e))
-		log_error("cannot answer on api.pool.*", LOG_S("why", e.text));
 	scaler_poke(s);
 }
 
@@ -246,6 +252,7 @@ static void maybe_open(struct scaler *s)
 	if (s->opened || !roster_known(s->roster) || !observe_known(s->observe) || !agents_known(s->agents))
 		return;
 	s->opened = true;
+	open_service(s, false);
 	lead_begin(s->lead);
 	timeout_start(&s->tick, 0, on_tick);
 	daemon_ready(&s->daemon);
