@@ -10,6 +10,19 @@
 #include "cli/dev_files.h"
 #include "common/proc.h"
 
+/* A path may hold anything. */
+static void add_quoted(struct buf *b, const char *key, const char *text)
+{
+	buf_add_str(b, key);
+	buf_add_str(b, "\"");
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			buf_add_str(b, "\\");
+		buf_add(b, text, 1);
+	}
+	buf_add_str(b, "\"\n");
+}
+
 int dev_scaler_prepare(const struct dev_options *o, const char *dir, struct err *e)
 {
 	CLEANUP(free_ptr) char *path = xasprintf("%s/scaler.yaml", dir);
@@ -26,26 +39,28 @@ int dev_scaler_prepare(const struct dev_options *o, const char *dir, struct err 
 		"    slots: %u\n"
 		"    wait: 2s        # 95 %% of the tasks are to wait less\n",
 		o->nodes, o->max_nodes, o->slots ? o->slots : 10);
-	CLEANUP(free_ptr) char *self = proc_sibling("millrace");
-	CLEANUP(free_ptr) char *heal = xasprintf(
-		"heal:\n"
-		"  away: 2s        # then an engine that does not answer is started again\n"
-		"  restart_broker: %s,dev,start,broker,--dir,%s\n"
-		"  restart_database: %s,dev,start,postgresql,--dir,%s\n"
-		"  log: %s/log/heal.log\n"
-		"  disks: %s\n",
-		self, dir, self, dir, dir, dir);
-
-	buf_add_str(&b, heal);
 	buf_add_str(&b, pool);
 	if (o->handlers) {
 		CLEANUP(free_ptr) char *full = realpath(o->handlers, NULL);
 
-		buf_add_str(&b, "    handlers: ");
-		buf_add_str(&b, full ? full : o->handlers);
-		buf_add_str(&b, "\n");
+		add_quoted(&b, "    handlers: ", full ? full : o->handlers);
 	}
 	return files_write(path, b.data, b.len, 0600, e);
+}
+
+/* The engines are the supervisor's: it starts them again when healing asks. */
+static void add_healing(char ***argv, const char *dir)
+{
+	CLEANUP(free_ptr) char *self = proc_sibling("millrace");
+	CLEANUP(free_ptr) char *broker = xasprintf("%s,dev,start,broker,--dir,%s", self, dir);
+	CLEANUP(free_ptr) char *database = xasprintf("%s,dev,start,postgresql,--dir,%s", self, dir);
+	CLEANUP(free_ptr) char *log = xasprintf("%s/log/heal.log", dir);
+	const char *const words[] = {"--heal-away", "2s", "--heal-restart-broker", broker,
+								 "--heal-restart-database", database, "--heal-log", log,
+								 "--heal-disks", dir};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++)
+		argv_add(argv, words[i]);
 }
 
 char **dev_scaler_argv(const struct dev_options *o, const char *dir)
@@ -53,7 +68,9 @@ char **dev_scaler_argv(const struct dev_options *o, const char *dir)
 	CLEANUP(free_ptr) char *program = proc_sibling("millrace-scaler");
 	CLEANUP(free_ptr) char *path = xasprintf("%s/scaler.yaml", dir);
 	CLEANUP(free_ptr) char *own = xasprintf("%s/scaler", dir);
+	char **argv = argv_make(program, "--config", o->scaler_config ? o->scaler_config : path,
+							"--scaler-dir", own, "--scaler-tied", NULL);
 
-	return argv_make(program, "--config", o->scaler_config ? o->scaler_config : path, "--scaler-dir", own,
-					 "--scaler-tied", NULL);
+	add_healing(&argv, dir);
+	return argv;
 }

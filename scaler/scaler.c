@@ -119,12 +119,14 @@ static void decide(struct scaler *s, struct pool *p)
 	char text[200];
 
 	if (p->fixed) {
-		snprintf(text, sizeof(text), "%u nodes were asked for", p->fixed_nodes);
+		snprintf(text, sizeof(text), "%u node%s asked for", p->fixed_nodes,
+				 p->fixed_nodes == 1 ? " was" : "s were");
 		set_target(p, p->fixed_nodes, text);
 	} else if (p->config->agents) {
 		unsigned wanted = agents_nodes_wanted(s->agents, p);
-		snprintf(text, sizeof(text), "%u agents, %lld a process: %u processes", agents_count(s->agents, p),
-				 (long long)p->config->agents, wanted);
+		unsigned n = agents_count(s->agents, p);
+		snprintf(text, sizeof(text), "%u agent%s, %lld a process: %u process%s", n, n == 1 ? "" : "s",
+				 (long long)p->config->agents, wanted, wanted == 1 ? "" : "es");
 		set_target(p, wanted, text);
 	} else {
 		policy_decide(&p->config->rule, &p->view, &p->memory, &p->decision);
