@@ -44,7 +44,8 @@ static const char *server_of(const char *subject)
 	if (strncmp(subject, "api.task.", 9) == 0 || str_eq(subject, "api.node.performance") ||
 		str_eq(subject, "api.scaler.history") || str_eq(subject, "api.heal.history"))
 		return "millrace-store";
-	if (strncmp(subject, "api.scaler.", 11) == 0 || strncmp(subject, "api.heal.", 9) == 0)
+	if (strncmp(subject, "api.scaler.", 11) == 0 || strncmp(subject, "api.pool.", 9) == 0 ||
+		strncmp(subject, "api.agent.", 10) == 0 || strncmp(subject, "api.heal.", 9) == 0)
 		return "millrace-scaler";
 	if (strncmp(subject, "api.lane.", 9) == 0 || strncmp(subject, "api.node.", 9) == 0 ||
 		strncmp(subject, "api.schedule.", 13) == 0 || strncmp(subject, "api.dead.", 9) == 0)

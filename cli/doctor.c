@@ -144,6 +144,7 @@ static int run(struct cli *c, int argc, char **argv)
 	if (doctor_broker(&d) && !c->interrupted) {
 		doctor_components(&d);
 		doctor_work(&d);
+		doctor_scaler(&d);
 	}
 	if (!c->interrupted)
 		doctor_database(&d);

@@ -9,7 +9,7 @@ struct doctor {
 	struct cli *cli;
 	json_t *findings; /* {"state","check","detail","remedy"} */
 	unsigned wrong, warnings;
-	unsigned routers, stores, nodes; /* that answered $SRV.PING */
+	unsigned routers, stores, nodes, scalers; /* that answered $SRV.PING */
 };
 
 /* remedy may be NULL. */
@@ -27,6 +27,8 @@ void doctor_work(struct doctor *d);
 void doctor_deferred(struct doctor *d);
 /* Tasks that wait for a node that they need. */
 void doctor_direct(struct doctor *d);
+/* Pools that have not the nodes that they should. */
+void doctor_scaler(struct doctor *d);
 /* PostgreSQL and its schema. */
 void doctor_database(struct doctor *d);
 

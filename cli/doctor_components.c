@@ -89,12 +89,16 @@ void doctor_components(struct doctor *d)
 	d->routers = number_of(&r, "millrace-router");
 	d->stores = number_of(&r, "millrace-store");
 	d->nodes = number_of(&r, "millrace-node");
+	d->scalers = number_of(&r, "millrace-scaler");
 	judge(d, "millrace-router", d->routers, FINDING_WRONG, "start it: millrace-router",
 		  "submitted tasks wait in TASKS");
 	judge(d, "millrace-store", d->stores, FINDING_WRONG, "start it: millrace-store",
 		  "outcomes wait in EVENTS, and nobody can be asked about tasks");
 	judge(d, "millrace-node", d->nodes, FINDING_WRONG, "start one: millrace-node node-1",
 		  "tasks wait in their lanes");
+	/* Without one the nodes are as many as somebody starts: no fault. */
+	if (d->scalers)
+		doctor_add(d, FINDING_OK, "components", NULL, "millrace-scaler: %u", d->scalers);
 	if (r.mixed)
 		doctor_add(d, FINDING_WARNING, "components",
 				   "finish the upgrade: nats micro ls tells who is who",

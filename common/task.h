@@ -11,8 +11,8 @@
 #include "common/placement.h"
 #include "common/token.h"
 
+/* A publisher's; each has a row in docs/protocol.md, which check_docs.sh holds. */
 #define H_TASK_ID "Task-Id"
-#define H_TASK_TYPE "Task-Type" /* on DELAYED and DEAD, where the subject does not tell */
 #define H_TASK_PRIORITY "Task-Priority"
 #define H_TASK_REQUIRES "Task-Requires"
 #define H_TASK_TIMEOUT "Task-Timeout"
@@ -32,8 +32,8 @@
 #define H_TASK_UNIQUE "Task-Unique"         /* a key: one unfinished task of its type has it */
 #define H_TASK_UNIQUE_FOR "Task-Unique-For" /* a duration: held so long, even when it has ended */
 #define H_TASK_RESULT_EXPIRES "Task-Result-Expires" /* a duration after the end, or "never" */
-#define H_TASK_RETRY_OF "Task-Retry-Of"     /* the task that this one is a retry or replay of */
 /* Set by the router alone; stripped from what a publisher sends. */
+#define H_TASK_TYPE "Task-Type" /* on DELAYED, DIRECT and DEAD, where the subject does not tell */
 #define H_TASK_ATTEMPT "Task-Attempt"
 #define H_TASK_EPOCH "Task-Epoch"
 #define H_TASK_FLOW "Task-Flow"

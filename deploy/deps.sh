@@ -11,6 +11,9 @@
 # 2.10, a pinned current nats-server is built into .run/bin; for tests the nats
 # CLI too. That needs the network, and when it fails the distribution's broker
 # still serves development.
+#
+# For tests, Prometheus and promtool of Debian's package are unpacked into .run/bin, not
+# installed: its service would start.
 set -eu
 
 NATS_SERVER_VERSION=v2.15.2
@@ -32,7 +35,7 @@ for arg in "$@"; do
 	--check) check=yes ;;
 	build | run | test) groups="$groups $arg" ;;
 	-h | --help)
-		sed -n '2,15s/^# \{0,1\}//p' "$0"
+		sed -n '2,18s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	*)
@@ -196,6 +199,37 @@ case " $groups " in *" test "*)
 		{ [ -x "$python" ] || "$system_python" -m venv "$root/.run/venv"; } >&2 &&
 			timeout 300 "$python" -m pip -q install "nats-py==$NATS_PY_VERSION" >&2 ||
 			say "no nats-py; the tests of the Python node will be skipped"
+	fi
+	;;
+esac
+
+# ---- Prometheus, for the test of the Grafana board ----
+
+prometheus_there() {
+	{ command -v prometheus && command -v promtool; } >/dev/null ||
+		{ [ -x "$root/.run/bin/prometheus" ] && [ -x "$root/.run/bin/promtool" ]; }
+}
+
+unpack_prometheus() { # unpack_prometheus DIR
+	cd "$1"
+	timeout 300 apt-get -q download prometheus || {
+		# No lists yet, or old ones.
+		may_install && apt update && timeout 300 apt-get -q download prometheus
+	} || return 1
+	dpkg-deb -x prometheus_*.deb . && mv -f usr/bin/promtool usr/bin/prometheus "$root/.run/bin/"
+}
+
+case " $groups " in *" test "*)
+	if ! prometheus_there && command -v apt-get >/dev/null; then
+		mkdir -p "$root/.run/bin"
+		exec 6>"$root/.run/.prometheus.lock"
+		flock 6
+		work=$(mktemp -d "$root/.run/prometheus.XXXXXX")
+		prometheus_there || (unpack_prometheus "$work") >"$work/log" 2>&1 || {
+			tail -n 3 "$work/log" | sed 's/^/deps:   /' >&2
+			say "no Prometheus; the tests with it will be skipped"
+		}
+		rm -rf "$work"
 	fi
 	;;
 esac

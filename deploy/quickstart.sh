@@ -118,6 +118,7 @@ What to try next, in another terminal:
   eval "\$(millrace dev env --dir $shown)"
   millrace submit words --file README.md --wait
   millrace task list; millrace lane list; millrace node list
+  millrace pool list; millrace scaler history        # how many nodes there are, and why
   nats pub tasks.echo 'job {{Count}}' --count 1000; nats stream report    # the plain nats CLI: github.com/nats-io/natscli
   nats request run.hash 'any bytes'
   psql "\$DATABASE_URL" -c 'select * from millrace.v_system_health'

@@ -44,6 +44,8 @@ struct agents {
 
 bool agents_wanted(const struct node *n)
 {
+	if (!n->handlers)
+		return false; /* it is leaving, and answers still come */
 	for (size_t i = 0; n->config->agents_max && i < handlers_count(n->handlers); i++) {
 		if (handlers_at(n->handlers, i)->hosting)
 			return true;

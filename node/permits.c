@@ -174,8 +174,10 @@ static void on_put(void *data, uint64_t revision, const struct err *e)
 	}
 	pm->due_beat = false;
 	pm->tokens_back -= pm->tokens_returned;
+	/* The oldest of them counts: else what was had long ago would be a burst on top of what is due now. */
+	if (!pm->tokens)
+		pm->tokens_until_ms = clock_mono_ms() + TOKENS_KEEP_MS;
 	pm->tokens += pm->tokens_coming;
-	pm->tokens_until_ms = clock_mono_ms() + TOKENS_KEEP_MS;
 	if (revision > pm->revision)
 		set_book(pm, &next, revision);
 	json_decref(next);
@@ -320,14 +322,14 @@ unsigned permits_plan(struct permits *pm, unsigned running, unsigned asked, unsi
 {
 	pm->running = running;
 	pm->asked = asked;
-	/* What was not used in its time was for then. */
+	pm->need = running + asked + wanted;
+	pm->tokens_wanted = asked + MIN_OF(wanted, permit_burst(pm->set.rate_per_s));
+	/* What was not used in its time was for then; given back for what is wanted now, not for what was. */
 	if (pm->tokens > asked && clock_mono_ms() > pm->tokens_until_ms) {
 		pm->tokens_back += pm->tokens - asked;
 		pm->tokens = asked;
 		permits_settle(pm);
 	}
-	pm->need = running + asked + wanted;
-	pm->tokens_wanted = asked + MIN_OF(wanted, permit_burst(pm->set.rate_per_s));
 	if (!pm->known)
 		return 0;
 	if (places_free(pm) < wanted || (wanted && !tokens_free(pm) && !timeout_running(&pm->token)))

@@ -319,7 +319,7 @@ static void on_predict(void *data, struct service_request *r)
 	codec_free(m);
 }
 
-int api_open(struct scaler *s, struct service **ret, struct err *e)
+int api_open(struct scaler *s, bool leading, struct service **ret, struct err *e)
 {
 	const struct service_endpoint endpoints[] = {
 		{"pool-list", "api.pool.list", NULL, on_pool_list, NULL},
@@ -336,6 +336,8 @@ int api_open(struct scaler *s, struct service **ret, struct err *e)
 		{"heal-run", "api.heal.run", NULL, heal_on_run, s->heal},
 	};
 
-	return service_open(s->bus, "millrace-scaler-leader", "decides how many nodes there are", NULL, endpoints,
-						ARRAY_LEN(endpoints), s, ret, e);
+	const char *const metadata[] = {"scaler", s->config.name, "leads", leading ? "yes" : "no", NULL};
+
+	return service_open(s->bus, "millrace-scaler", "decides how many nodes there are", metadata, endpoints,
+						leading ? ARRAY_LEN(endpoints) : 0, s, ret, e);
 }

@@ -4,5 +4,5 @@
 #include "common/service.h"
 #include "scaler/scaler.h"
 
-/* Opened when we lead, closed when we do no more: so that only the leader answers. */
-MUST_CHECK int api_open(struct scaler *s, struct service **ret, struct err *e);
+/* Without endpoints where we don't lead: so that only the leader answers, and all are seen (nats micro ls, ctl.metrics). */
+MUST_CHECK int api_open(struct scaler *s, bool leading, struct service **ret, struct err *e);

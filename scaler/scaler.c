@@ -119,12 +119,14 @@ static void decide(struct scaler *s, struct pool *p)
 	char text[200];
 
 	if (p->fixed) {
-		snprintf(text, sizeof(text), "%u nodes were asked for", p->fixed_nodes);
+		snprintf(text, sizeof(text), "%u node%s asked for", p->fixed_nodes,
+				 p->fixed_nodes == 1 ? " was" : "s were");
 		set_target(p, p->fixed_nodes, text);
 	} else if (p->config->agents) {
 		unsigned wanted = agents_nodes_wanted(s->agents, p);
-		snprintf(text, sizeof(text), "%u agents, %lld a process: %u processes", agents_count(s->agents, p),
-				 (long long)p->config->agents, wanted);
+		unsigned n = agents_count(s->agents, p);
+		snprintf(text, sizeof(text), "%u agent%s, %lld a process: %u process%s", n, n == 1 ? "" : "s",
+				 (long long)p->config->agents, wanted, wanted == 1 ? "" : "es");
 		set_target(p, wanted, text);
 	} else {
 		policy_decide(&p->config->rule, &p->view, &p->memory, &p->decision);
@@ -222,17 +224,25 @@ static void on_adopted(void *data, const struct process *p)
 	steer_adopted(s->steer, p->node, p->pool);
 }
 
+static void open_service(struct scaler *s, bool leading)
+{
+	struct err e;
+
+	service_close(&s->service);
+	if (!s->stopping && api_open(s, leading, &s->service, &e))
+		log_error("cannot answer as a service", LOG_S("why", e.text));
+}
+
 static void on_lead(void *data, bool leading)
 {
 	struct scaler *s = data;
 	struct err e;
 
 	heal_lead(s->heal, leading, lead_epoch(s->lead));
-	if (!leading) {
-		agents_forget_askers(s->agents);
-		service_close(&s->service);
+	agents_forget_askers(s->agents);
+	open_service(s, leading);
+	if (!leading)
 		return;
-	}
 	agents_lead(s->agents);
 	s->leading_wall_ns = clock_wall_ns();
 	for (size_t i = 0; i < s->npools; i++)
@@ -241,8 +251,6 @@ static void on_lead(void *data, bool leading)
 				 s->config.name, s->npools);
 	if (processes_adopt(s->processes, on_adopted, s, &e) < 0)
 		log_error("cannot look for nodes that run already", LOG_S("why", e.text));
-	if (api_open(s, &s->service, &e))
-		log_error("cannot answer on api.pool.*", LOG_S("why", e.text));
 	scaler_poke(s);
 }
 
@@ -265,6 +273,7 @@ static void maybe_open(struct scaler *s)
 	if (s->opened || !roster_known(s->roster) || !observe_known(s->observe) || !agents_known(s->agents))
 		return;
 	s->opened = true;
+	open_service(s, false);
 	lead_begin(s->lead);
 	timeout_start(&s->tick, 0, on_tick);
 	daemon_ready(&s->daemon);

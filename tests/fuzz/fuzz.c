@@ -85,7 +85,13 @@ static void decode(const uint8_t *data, size_t len, bool returned)
 	struct err e;
 
 	split(data, len, &m);
-	struct arrival a = {m.subject, m.headers, m.nheaders, m.body, m.len, 7, 1700000000 * NS_PER_S};
+	struct arrival a = {.subject = m.subject,
+						.headers = m.headers,
+						.nheaders = m.nheaders,
+						.body = m.body,
+						.body_len = m.len,
+						.sequence = 7,
+						.stored_wall_ns = 1700000000 * NS_PER_S};
 	int rc = returned ? decode_returned(&a, &s, &e) : decode_submission(&rules, &a, &s, &e);
 	if (!rc)
 		submission_own(&s);

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Holds the documentation to the code: every file:function of docs/data-path.md is there, every
 # relative link of a Markdown file leads somewhere, each .c file is named in its folder's README,
-# every configuration key and every metric is in docs/operations.md (and no metric that isn't one),
+# every configuration key and every metric is in docs/operations.md (and no metric that isn't one), every
+# header that a publisher may set is in docs/protocol.md (and no other),
 # and no file speaks of a private machine. Prints each violation as file:line: words, and exits 1
 # where there is one.
 # Usage: check_docs.sh [ROOT]
@@ -113,7 +114,19 @@ grep -noE '`(millrace|process)_[a-z]+_[a-z_]+`' "$manual" | tr -d '`' |
 		printf '%s\n' "$metrics" | grep -qx "$metric" || echo "$manual:$line: there is no metric $metric"
 	done >>"$out"
 
-# 5. Paths of somebody's machine. (The brackets keep this file from finding itself.)
+# 5. What a publisher may set: the first names of task.h, each with its row, and no row of another's.
+protocol=docs/protocol.md
+names=$(sed -n '/^\/\* A publisher/,/^\/\* Set by the router alone/s/^#define H_[A-Z_]* "\([A-Za-z-]*\)".*/\1/p' common/task.h)
+[ -n "$names" ] || echo "common/task.h:1: a publisher's headers are not found" >>"$out"
+rows=$(sed -n '/^### What a publisher may set/,/^Where a task may run/s/^| `\(Task-[A-Za-z-]*\)` |.*/\1/p' "$protocol")
+for name in $names; do
+	printf '%s\n' "$rows" | grep -qx "$name" || echo "$protocol:1: the header $name has no row" >>"$out"
+done
+for name in $rows; do
+	printf '%s\n' "$names" | grep -qx "$name" || echo "$protocol:1: $name is no header that a publisher may set" >>"$out"
+done
+
+# 6. Paths of somebody's machine. (The brackets keep this file from finding itself.)
 grep -v '^tests/unit/check_docs\.sh$' "$files" | tr '\n' '\0' |
 	xargs -0 -r grep -nHIE '(^|[^A-Za-z0-9_.})/-])/wor[k]([^A-Za-z0-9_-]|$)|(^|[^A-Za-z0-9_.})/-])/roo[t]/|\.\./share[d]' \
 		2>/dev/null |

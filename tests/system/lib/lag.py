@@ -1,0 +1,216 @@
+"""Lag as others tell it: the nats CLI's tables, the usual exporter (or what speaks like it), a Prometheus of the test's own."""
+import http.server
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import threading
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from .system import ROOT, clean_env
+from .wait import until
+
+
+def program(name):
+    """Its path, of .run/bin or PATH; None where it is not there."""
+    own = ROOT / ".run/bin" / name
+    return str(own) if os.access(own, os.X_OK) else shutil.which(name)
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def fetch(url):
+    """The body of a GET. What does not answer is a ConnectionError, as until() wants it."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as reply:
+            return reply.read()
+    except urllib.error.HTTPError as error:
+        fault = ConnectionError if error.code == 503 else AssertionError
+        raise fault(f"{url}: {error.code} {error.read()[:500]!r}") from None
+    except urllib.error.URLError as error:
+        raise ConnectionError(f"{url}: {error}") from None
+
+
+def table(text):
+    """The rows of a table of the nats CLI, by heading."""
+    rows = [[cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if line.startswith("│")]
+    heading = next(i for i, row in enumerate(rows) if len(row) > 1)
+    return [dict(zip(rows[heading], row)) for row in rows[heading + 1:]]
+
+
+# ---- metrics ----
+
+SAMPLE = re.compile(r'^(\w+)\{(.*)\} (\S+)$')
+LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+
+def samples(text, prefix="jetstream_"):
+    """{(name, stream, consumer): value} of Prometheus text, and the label names of each metric."""
+    values, names = {}, {}
+    for line in text.splitlines():
+        found = SAMPLE.match(line)
+        if found and found[1].startswith(prefix):
+            labels = dict(LABEL.findall(found[2]))
+            values[found[1], labels.get("stream_name"), labels.get("consumer_name")] = float(found[3])
+            names.setdefault(found[1], set()).update(labels)
+    return values, names
+
+
+class LikeExporter:
+    """Tells /jsz of one server outside of a cluster under the names and labels that prometheus-nats-exporter gives it:
+    the metrics that our board and rules ask for. test_lag.py compares it with the real one where that is there."""
+    STREAM = {"total_messages": ("state", "messages"), "total_bytes": ("state", "bytes"), "first_seq": ("state", "first_seq"),
+              "last_seq": ("state", "last_seq"), "limit_bytes": ("config", "max_bytes"), "limit_messages": ("config", "max_msgs")}
+    CONSUMER = ("num_pending", "num_ack_pending", "num_waiting", "num_redelivered")
+
+    def __init__(self, monitor_url):
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                body = outer.text(json.loads(fetch(f"{monitor_url}/jsz?consumers=true&config=true"))).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *words):
+                pass
+
+        self.monitor_url = monitor_url
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def text(self, jsz):
+        lines = []
+
+        def tell(name, value, **labels):
+            lines.append(f"jetstream_{name}{{" + ",".join(f'{k}="{v}"' for k, v in labels.items()) + f"}} {value}")
+
+        server = dict(server_id=self.monitor_url, server_name="millrace", cluster="", domain="", meta_leader="",
+                      is_meta_leader="true")
+        tell("server_total_streams", jsz.get("streams", 0), **server)
+        tell("server_jetstream_disabled", int(jsz.get("disabled", False)), **server)
+        for account in jsz["account_details"]:
+            for stream in account["stream_detail"]:
+                labels = dict(server, account=account["name"], account_name=account["name"], account_id=account["id"],
+                              stream_name=stream["name"], stream_leader=stream.get("cluster", {}).get("leader", ""),
+                              is_stream_leader="true", stream_raft_group="")
+                for name, (part, key) in self.STREAM.items():
+                    tell(f"stream_{name}", stream[part].get(key, 0), **labels)
+                for consumer in stream.get("consumer_detail", []):
+                    self.consumer(tell, consumer, dict(labels, consumer_name=consumer["name"], consumer_leader="",
+                                                       is_consumer_leader="true",
+                                                       consumer_desc=consumer["config"].get("description", "")))
+        return "\n".join(lines) + "\n"
+
+    def consumer(self, tell, consumer, labels):
+        for name in self.CONSUMER:
+            tell(f"consumer_{name}", consumer[name], **labels)
+        acked = consumer["ack_floor"].get("last_active")
+        if acked:
+            tell("consumer_last_ack_seconds", seconds(consumer["ts"]) - seconds(acked), **labels)
+
+
+def seconds(stamp):
+    """A moment of the broker's as seconds."""
+    from datetime import datetime
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*Z$", r"\1+00:00", stamp).replace("Z", "+00:00")).timestamp()
+
+
+class Exporter:
+    """The real one."""
+
+    def __init__(self, path, monitor_url, log_path):
+        self.address = f"127.0.0.1:{free_port()}"
+        with open(log_path, "ab") as log:
+            self.process = subprocess.Popen([path, "-addr", "127.0.0.1", "-port", self.address.split(":")[1], "-jsz=all", monitor_url],
+                                            stdout=log, stderr=log, env=clean_env(), start_new_session=True)
+        await_or_end(self.process, lambda: b"jetstream_" in fetch(f"http://{self.address}/metrics"), "the exporter's metrics")
+
+    def stop(self):
+        end(self.process)
+
+
+class Prometheus:
+    """One with our deploy/prometheus/prometheus.yml, but for its target and its haste."""
+
+    def __init__(self, path, directory, target):
+        ours = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
+        for words, instead in (('"127.0.0.1:7777"', f'"{target}"'), ("scrape_interval: 15s", "scrape_interval: 500ms"),
+                               ("evaluation_interval: 15s", "evaluation_interval: 1s")):
+            assert words in ours
+            ours = ours.replace(words, instead)
+        directory.mkdir()
+        (directory / "prometheus.yml").write_text(ours)
+        shutil.copy(ROOT / "deploy/prometheus/rules.yml", directory)
+        self.url = f"http://127.0.0.1:{free_port()}"
+        with open(directory / "log.txt", "ab") as log:
+            self.process = subprocess.Popen([path, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
+                                             f"--web.listen-address={self.url[7:]}"],
+                                            stdout=log, stderr=log, env=clean_env(), start_new_session=True)
+        await_or_end(self.process, lambda: fetch(f"{self.url}/-/ready"), "Prometheus ready")
+
+    def stop(self):
+        end(self.process)
+
+    def query(self, expr):
+        """[(labels, value)] of now."""
+        words = urllib.parse.urlencode({"query": expr})
+        reply = json.loads(fetch(f"{self.url}/api/v1/query?{words}"))
+        assert reply["status"] == "success" and reply["data"]["resultType"] == "vector", reply
+        return [(one["metric"], float(one["value"][1])) for one in reply["data"]["result"]]
+
+    def rules(self):
+        reply = json.loads(fetch(f"{self.url}/api/v1/rules"))
+        return [rule for group in reply["data"]["groups"] for rule in group["rules"]]
+
+
+def await_or_end(process, condition, what):
+    try:
+        until(condition, 30, what)
+    except BaseException:
+        end(process)
+        raise
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+# ---- the board ----
+
+def board():
+    return json.loads((ROOT / "deploy/grafana/jetstream-lag.json").read_text())
+
+
+def panels():
+    return [p for p in board()["panels"] if p["type"] != "row"]
+
+
+def filled_in(expr):
+    """A panel's expression as Grafana asks it with all accounts and all lanes chosen, over a short range."""
+    every = {v["name"]: v.get("allValue") for v in board()["templating"]["list"]}
+    for name, value in {"account": every["account"], "lane": every["lane"], "__rate_interval": "20s"}.items():
+        expr = expr.replace(f"${name}", value)
+    assert not re.search(r"\$[A-Za-z_{]", expr), expr
+    return expr
