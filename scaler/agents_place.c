@@ -76,7 +76,7 @@ bool agents_place(struct agents *a, struct pool *p, struct agent *x, struct err 
 	if (at >= 0)
 		name = f.nodes[at].name;
 	else
-		name = steer_start(a->scaler->steer, p, why);
+		name = steer_start(a->scaler->steer, p, "no process has room for one more agent", why);
 	if (name) {
 		agents_copy(x->node, name);
 		x->placements++;

@@ -13,8 +13,8 @@ static const struct config_key keys[] = {
 	{"scaler.name", CONFIG_STRING, offsetof(struct scaler_config, name), NULL,
 	 "who it is, in leases and decisions; default the host's name"},
 	{"scaler.dir", CONFIG_STRING, offsetof(struct scaler_config, dir), NULL,
-	 "where it notes the nodes that it started, and where their logs lie; scalers of one machine share it; default "
-	 "$XDG_RUNTIME_DIR/millrace, else /tmp/millrace-<uid>"},
+	 "where it notes the nodes that it started, and where their logs lie; scalers of one machine and system share it; "
+	 "default $XDG_RUNTIME_DIR/millrace-<broker>, else /tmp/millrace-<uid>-<broker>"},
 	{"scaler.tick", CONFIG_DURATION, offsetof(struct scaler_config, tick_ns), "1s",
 	 "between looks at lag and load", NULL, 100 * NS_PER_MS, 60 * NS_PER_S},
 	{"scaler.lease", CONFIG_DURATION, offsetof(struct scaler_config, lease_ns), "6s",
@@ -22,7 +22,7 @@ static const struct config_key keys[] = {
 	{"scaler.orphan_after", CONFIG_DURATION, offsetof(struct scaler_config, orphan_ns), "5m",
 	 "a node that a scaler started ends by itself when nobody has led for so long; 0: never"},
 	{"scaler.keep_nodes", CONFIG_BOOL, offsetof(struct scaler_config, keep_nodes), "false",
-	 "an orderly end leaves the nodes to the next scaler; else it drains them first"},
+	 "an orderly end leaves the nodes to the next scaler; else it drains them first, unless another leads"},
 	{"scaler.tied", CONFIG_BOOL, offsetof(struct scaler_config, tied), "false",
 	 "its nodes are told to end when it dies, however; else they go on, and the next scaler adopts them"},
 	{"nodes.max", CONFIG_INT, offsetof(struct scaler_config, nodes_max), "100",
@@ -60,13 +60,23 @@ static char *default_name(void)
 	return xstrdup(len ? name : "scaler");
 }
 
-static char *default_dir(void)
+/* One for each broker: scalers of two systems must not take each other's nodes for theirs. */
+static char *default_dir(const struct bus_config *b)
 {
 	const char *run = getenv("XDG_RUNTIME_DIR");
+	const char *of = b->url && *b->url ? b->url : b->context && *b->context ? b->context : "default";
+	char name[64];
+	size_t len = 0;
 
+	/* Credentials in an address are no part of a name. */
+	if (strrchr(of, '@'))
+		of = strrchr(of, '@') + 1;
+	for (; *of && len < sizeof(name) - 1; of++)
+		name[len++] = token_ok((char[]){*of, '\0'}, 1) ? *of : '-';
+	name[len] = '\0';
 	if (run && *run == '/')
-		return xasprintf("%s/millrace", run);
-	return xasprintf("/tmp/millrace-%u", (unsigned)getuid());
+		return xasprintf("%s/millrace-%s", run, name);
+	return xasprintf("/tmp/millrace-%u-%s", (unsigned)getuid(), name);
 }
 
 int scaler_config_finish(struct scaler_config *c, const struct config_extra *extra, struct err *e)
@@ -79,7 +89,7 @@ int scaler_config_finish(struct scaler_config *c, const struct config_extra *ext
 	}
 	if (!c->dir || !*c->dir) {
 		free(c->dir);
-		c->dir = default_dir();
+		c->dir = default_dir(&c->nats);
 	}
 	if (token_check("scaler.name", c->name, e))
 		return e->code;

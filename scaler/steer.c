@@ -284,7 +284,7 @@ static int start_process(struct steer *st, struct pool *p, const char *name, str
 						   (unsigned)s->config.nodes_max, e);
 }
 
-const char *steer_start(struct steer *st, struct pool *p, struct err *e)
+const char *steer_start(struct steer *st, struct pool *p, const char *why, struct err *e)
 {
 	struct scaler *s = st->scaler;
 	char name[TOKEN_MAX + 1];
@@ -313,7 +313,7 @@ const char *steer_start(struct steer *st, struct pool *p, struct err *e)
 	m->dead = m->was_ready = m->barred = false;
 	m->drain_ms = m->stop_ms = m->undrain_ms = m->empty_ms = 0;
 	m->started_ms = m->since_ms = clock_mono_ms();
-	steer_note(st, p, "start", name, p->decision.text[0] ? p->decision.text : "it is wanted");
+	steer_note(st, p, "start", name, why);
 	if (p->config->driver == DRIVER_EXEC)
 		steer_command(m, true);
 	return m->name;
@@ -373,7 +373,7 @@ static void more(struct steer *st, struct pool *p, unsigned wanted)
 	struct err e;
 
 	for (unsigned n = undrain(st, p, wanted); n < wanted; n++) {
-		if (!steer_start(st, p, &e)) {
+		if (!steer_start(st, p, p->decision.text, &e)) {
 			log_debug("no node started", LOG_S("pool", p->config->name), LOG_S("why", e.text));
 			return;
 		}

@@ -18,7 +18,7 @@ void steer_view(struct steer *st, struct pool *p, double now_s);
 /* Towards the pool's decision. Only where we lead. */
 void steer_pool(struct steer *st, struct pool *p);
 /* Starts one more, where max, nodes.max and the crash loop allow; returns its name (borrowed until the next tick) or NULL. */
-const char *steer_start(struct steer *st, struct pool *p, struct err *e);
+const char *steer_start(struct steer *st, struct pool *p, const char *why, struct err *e);
 /* Started and not heard of yet. */
 bool steer_starting(const struct steer *st, const char *node);
 /* One by name, for agents and operators that ask where something may run: alive, and not on its way out. */
