@@ -84,3 +84,13 @@ void free_ptr(void *p)
 	free(*owner);
 	*owner = NULL;
 }
+
+void random_name(char out[17])
+{
+	uint8_t bytes[8];
+
+	if (getentropy(bytes, sizeof(bytes)) != 0)
+		abort();
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}

@@ -37,6 +37,8 @@ void *xreallocarray(void *p, size_t n, size_t len_bytes) __attribute__((returns_
 char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
 /* A copy of len bytes with a NUL behind them. */
 char *xmemdup0(const void *p, size_t len) __attribute__((malloc, returns_nonnull));
+/* 64 random bits as hex: what nobody else is called. */
+void random_name(char out[17]);
 char *xasprintf(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((returns_nonnull));
 
 /* For CLEANUP: frees the pointer that p points to. */

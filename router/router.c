@@ -191,16 +191,6 @@ static void on_told(void *data)
 
 /* ---- start and end ---- */
 
-static void make_instance(char out[17])
-{
-	uint8_t bytes[8];
-
-	if (getentropy(bytes, sizeof(bytes)) != 0)
-		abort();
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static void set_rules(struct router *r)
 {
 	const struct router_config *c = &r->config;
@@ -222,7 +212,7 @@ int router_start(struct router *r, struct err *e)
 
 	if (rc)
 		return err_wrap(e, "connecting");
-	make_instance(r->instance);
+	random_name(r->instance);
 	set_rules(r);
 	stats_init(&r->stats);
 	r->timeouts = timeouts_new(&r->daemon.loop);

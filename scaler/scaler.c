@@ -313,16 +313,6 @@ static void on_async_error(void *data UNUSED, const struct err *e)
 
 /* ---- start and end ---- */
 
-static void make_instance(char out[17])
-{
-	uint8_t bytes[8];
-
-	if (getentropy(bytes, sizeof(bytes)) != 0)
-		abort();
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-}
-
 static int open_parts(struct scaler *s, struct err *e)
 {
 	struct processes_events on_end = {on_process_end, s};
@@ -344,7 +334,7 @@ int scaler_start(struct scaler *s, struct err *e)
 
 	if (rc)
 		return err_wrap(e, "connecting");
-	make_instance(s->instance);
+	random_name(s->instance);
 	s->npools = s->config.npools;
 	s->pools = xcalloc(s->npools ? s->npools : 1, sizeof(*s->pools));
 	for (size_t i = 0; i < s->npools; i++)
