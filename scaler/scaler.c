@@ -114,14 +114,27 @@ static void set_target(struct pool *p, unsigned target, const char *text)
 	snprintf(p->decision.text, sizeof(p->decision.text), "%s", text);
 }
 
+/* An agent is ended by who asks for its end, never by a number of nodes: as many as the agents need stay. */
+static void take_fixed(const struct scaler *s, struct pool *p)
+{
+	unsigned needed = p->config->agents ? agents_nodes_needed(s->agents, p) : 0;
+	char text[200];
+	int len = snprintf(text, sizeof(text), "%u node%s asked for", p->fixed_nodes,
+					   p->fixed_nodes == 1 ? " was" : "s were");
+
+	if (needed > p->fixed_nodes)
+		snprintf(text + len, sizeof(text) - (size_t)len,
+				 ", but its agents, %u, need %u: end some (pool terminate) for fewer",
+				 agents_count(s->agents, p), needed);
+	set_target(p, MAX_OF(p->fixed_nodes, needed), text);
+}
+
 static void decide(struct scaler *s, struct pool *p)
 {
 	char text[200];
 
 	if (p->fixed) {
-		snprintf(text, sizeof(text), "%u node%s asked for", p->fixed_nodes,
-				 p->fixed_nodes == 1 ? " was" : "s were");
-		set_target(p, p->fixed_nodes, text);
+		take_fixed(s, p);
 	} else if (p->config->agents) {
 		unsigned wanted = agents_nodes_wanted(s->agents, p);
 		unsigned n = agents_count(s->agents, p);
