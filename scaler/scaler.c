@@ -359,6 +359,18 @@ int scaler_start(struct scaler *s, struct err *e)
 	return rc;
 }
 
+/*
+ * TERM is the same order as ctl.node.<n>.stop, and needs no broker: they drain, then end. Who was given either
+ * gets no other: a second one ends a node at once.
+ */
+static void end_nodes(struct scaler *s)
+{
+	for (const struct process *p = processes_first(s->processes); p; p = p->next) {
+		if (!steer_stopping(s->steer, p->node))
+			processes_signal(s->processes, p->node, SIGTERM);
+	}
+}
+
 static void on_stop_look(struct timeout *t)
 {
 	struct scaler *s = container_of(t, struct scaler, tick);
@@ -368,10 +380,10 @@ static void on_stop_look(struct timeout *t)
 		daemon_stopped(&s->daemon);
 		return;
 	}
+	end_nodes(s);
 	timeout_start(t, STOP_LOOK_MS, on_stop_look);
 }
 
-/* TERM is the same order as ctl.node.<n>.stop, and needs no broker: they drain, then end. */
 void scaler_stop(struct scaler *s)
 {
 	if (s->stopping)
@@ -384,8 +396,6 @@ void scaler_stop(struct scaler *s)
 		log_info("its nodes are left to the next scaler", LOG_I("nodes", processes_count(s->processes, NULL)));
 		processes_close(&s->processes);
 	}
-	for (const struct process *p = s->processes ? processes_first(s->processes) : NULL; p; p = p->next)
-		processes_signal(s->processes, p->node, SIGTERM);
 	timeout_start(&s->tick, 0, on_stop_look);
 }
 

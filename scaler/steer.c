@@ -92,9 +92,7 @@ static const struct process *process_of(const struct steer *st, const char *name
 static const char *state_of(const struct steer *st, const struct node_entry *n, const struct member *m)
 {
 	(void)st;
-	if (!n || (m && m->dead))
-		return "";
-	return node_state(n, clock_mono_ms());
+	return !n || (m && m->dead) ? "" : node_state(n, clock_mono_ms());
 }
 
 bool steer_starting(const struct steer *st, const char *node)
@@ -555,13 +553,25 @@ void steer_adopted(struct steer *st, const char *node, const char *pool)
 	struct pool *p = scaler_pool(st->scaler, pool);
 	struct member *m;
 
-	if (!p)
+	/* The configuration has changed: nobody would ever drain it. TERM does. */
+	if (!p) {
+		journal_note(st->scaler->journal, lead_epoch(st->scaler->lead), "retire", pool, node, NULL,
+					 "no pool here has that name any more: it drains, and ends");
+		processes_signal(st->scaler->processes, node, SIGTERM);
 		return;
+	}
 	m = get(st, node, p);
 	m->dead = false;
 	if (!roster_find(st->scaler->roster, node))
 		m->started_ms = clock_mono_ms();
 	note(st, p, "adopt", node, "it was running already");
+}
+
+bool steer_stopping(const struct steer *st, const char *node)
+{
+	const struct member *m = find(st, node);
+
+	return m && m->stop_ms;
 }
 
 /* ---- life ---- */

@@ -29,7 +29,9 @@ void steer_each_starting(const struct steer *st, const struct pool *p,
 /* A process that we follow has ended. */
 void steer_ended(struct steer *st, const char *node, const char *pool, int64_t lived_ms, const char *how,
 				 bool well, bool expected);
-/* It was found running. */
+/* It was told to stop, and did not fail to answer. */
+bool steer_stopping(const struct steer *st, const char *node);
+/* It was found running. One of a pool that is not configured (any more) is told to drain and end. */
 void steer_adopted(struct steer *st, const char *node, const char *pool);
 /* Drains one for another reason than too many (consolidation, ill health): it ends when it is empty. */
 void steer_drain(struct steer *st, const char *node, const char *why);
