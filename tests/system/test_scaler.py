@@ -193,6 +193,7 @@ def test_nodes_that_die_at_once_are_a_crash_loop(system, scalers):
     handlers.write_text("handlers:\n  - {type: x, kind: nonsense}\n")
     s = scalers(f"pools:\n  - {{name: broken, min: 2, max: 2, handlers: {handlers}}}\n")
     until(lambda: "event=suspend" in s.log(), 30, "suspended")
+    assert "level=warn name=millrace-scaler event=suspend" in s.log(), "an alarm looks for warnings"
     p = pool(system, "broken")
     assert p["suspended"] and p["process_count"] == 0
     started = s.log().count("event=start")
