@@ -30,7 +30,7 @@ static const struct config_key keys[] = {
 	{"max", CONFIG_INT, offsetof(struct pool_config, max), "10", "", NULL, 0, 10000},
 	{"step", CONFIG_INT, offsetof(struct pool_config, step), "10", "", NULL, 1, 10000},
 	{"slots", CONFIG_INT, offsetof(struct pool_config, slots), "10", "", NULL, 1, 10000},
-	{"agents", CONFIG_INT, offsetof(struct pool_config, agents), "0", "", NULL, 0, 1000},
+	{"agents", CONFIG_INT, offsetof(struct pool_config, agents), "0", "", NULL, 0, 100},
 	{"full", CONFIG_INT, offsetof(struct pool_config, full_percent), "80", "", NULL, 1, 100},
 	{"wait", CONFIG_DURATION, offsetof(struct pool_config, promise_ns), "2s", "", NULL,
 	 10 * NS_PER_MS, INT64_MAX},

@@ -262,6 +262,7 @@ def test_advice_starts_nothing(system, scalers):
     ("pools:\n  - {name: a, driver: exec}\n", "needs the commands start and stop"),
     ("pools:\n  - {name: a, handlers: nowhere.yaml}\n", "nowhere.yaml"),
     ("pools:\n  - {name: a, agents: 3}\n", "a pool of agents needs `handlers:`"),
+    ("pools:\n  - {name: a, agents: 101, handlers: plain.yaml}\n", "agents: must be from 0 to 100"),
     ("pools:\n  - {name: a, agents: 3, handlers: plain.yaml}\n", "plain.yaml: no entry has `spawned: true`"),
     ("pools:\n  - {name: a, mox: 3}\n", "unknown key \"mox\""),
     ("pools: 7\n", "`pools:` is not a list"),
