@@ -217,7 +217,8 @@ static int take_id(const char *id, struct letter_select *s, struct err *e)
 {
 	if (task_id_check(id, e))
 		return err_wrap(e, "id");
-	snprintf(s->id, sizeof(s->id), "%s", id);
+	/* It was found to be no longer; the bound is for the compiler. */
+	snprintf(s->id, sizeof(s->id), "%.*s", (int)sizeof(s->id) - 1, id);
 	return 0;
 }
 

@@ -173,6 +173,13 @@ unsigned agents_on(const struct agents *a, const char *node)
 	return n;
 }
 
+unsigned agents_nodes_needed(const struct agents *a, const struct pool *p)
+{
+	unsigned each = (unsigned)MAX_OF(p->config->agents, 1);
+
+	return MIN_OF((agents_count(a, p) + each - 1) / each, p->config->rule.max);
+}
+
 unsigned agents_nodes_wanted(const struct agents *a, const struct pool *p)
 {
 	double each = (double)p->config->agents * p->config->rule.full;

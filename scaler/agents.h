@@ -19,7 +19,9 @@ bool agents_known(const struct agents *a); /* the bucket was told whole */
 unsigned agents_count(const struct agents *a, const struct pool *p);
 /* Of those on one node. */
 unsigned agents_on(const struct agents *a, const char *node);
-/* Nodes that its agents need: what the policy's decision becomes for a pool of agents. */
+/* The fewest nodes with a place for each of its agents. */
+unsigned agents_nodes_needed(const struct agents *a, const struct pool *p);
+/* Nodes that there shall be for its agents: what the policy's decision becomes for a pool of agents. */
 unsigned agents_nodes_wanted(const struct agents *a, const struct pool *p);
 /*
  * Where we lead, every tick: places those that have no node (any more), ends those that idled too long, empties a node whose agents fit

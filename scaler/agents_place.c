@@ -144,7 +144,8 @@ static void consolidate(struct agents *a, struct pool *p, int64_t now_ms)
 	int spare;
 
 	gather(a, &f);
-	spare = f.n > p->config->rule.min ? placement_spare(f.nodes, f.n, SPARE_SHARE) : -1;
+	/* No fewer than there shall be: what is drained would be started again. */
+	spare = f.n > MAX_OF(p->config->rule.min, p->decision.target) ? placement_spare(f.nodes, f.n, SPARE_SHARE) : -1;
 	if (spare < 0) {
 		a->spare_ms = 0;
 	} else if (!a->spare_ms) {

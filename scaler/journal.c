@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/log.h"
+#include "common/section.h"
 #include "scaler/outbox.h"
 
 #define AGAIN_MS 1000
@@ -19,9 +20,15 @@ struct journal {
 	struct outbox *outbox;
 };
 
+static enum log_level level_of(const char *action)
+{
+	return word_among("crash,lost,suspend", action) ? LOG_WARN : LOG_INFO;
+}
+
 /* What it is not about is left out of the line. */
 static void tell(const Millrace__ScaleEvent *e)
 {
+	enum log_level level = level_of(e->action);
 	struct log_field fields[6];
 	size_t n = 0;
 
@@ -36,8 +43,8 @@ static void tell(const Millrace__ScaleEvent *e)
 		fields[n++] = (struct log_field)LOG_I("to", e->to);
 	}
 	fields[n++] = (struct log_field)LOG_S("why", e->reason);
-	if (log_enabled(LOG_INFO))
-		log_emit(LOG_INFO, e->action, fields, n);
+	if (log_enabled(level))
+		log_emit(level, e->action, fields, n);
 }
 
 void journal_write(struct journal *j, uint64_t epoch, Millrace__ScaleEvent *e)

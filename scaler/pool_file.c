@@ -30,7 +30,7 @@ static const struct config_key keys[] = {
 	{"max", CONFIG_INT, offsetof(struct pool_config, max), "10", "", NULL, 0, 10000},
 	{"step", CONFIG_INT, offsetof(struct pool_config, step), "10", "", NULL, 1, 10000},
 	{"slots", CONFIG_INT, offsetof(struct pool_config, slots), "10", "", NULL, 1, 10000},
-	{"agents", CONFIG_INT, offsetof(struct pool_config, agents), "0", "", NULL, 0, 1000},
+	{"agents", CONFIG_INT, offsetof(struct pool_config, agents), "0", "", NULL, 0, 100},
 	{"full", CONFIG_INT, offsetof(struct pool_config, full_percent), "80", "", NULL, 1, 100},
 	{"wait", CONFIG_DURATION, offsetof(struct pool_config, promise_ns), "2s", "", NULL,
 	 10 * NS_PER_MS, INT64_MAX},
@@ -87,10 +87,22 @@ static int split(const char *what, const char *text, char ***ret, struct err *e)
 	return 0;
 }
 
+/* Anything wrong with it is the node's to say. */
+static bool is_spawned(const struct doc *handler)
+{
+	static const struct config_key key = {"spawned", CONFIG_BOOL, 0, "false", ""};
+	const struct doc *d = handler->kind == DOC_MAP ? doc_get(handler, key.name) : NULL;
+	bool spawned = false;
+	struct err e;
+
+	return d && d->kind == DOC_SCALAR && config_value_set(&key, d->scalar, &spawned, &e) == 0 && spawned;
+}
+
 /* The types of a handlers' file, which the nodes will read too. */
 static int types_of_file(struct pool_config *p, struct err *e)
 {
 	struct doc *file = NULL;
+	bool spawned = false;
 	int rc = doc_read(p->handlers_path, &file, e);
 	const struct doc *list = rc ? NULL : doc_get(file, "handlers");
 
@@ -99,10 +111,14 @@ static int types_of_file(struct pool_config *p, struct err *e)
 	for (const struct doc *d = rc ? NULL : list->child; d; d = d->next) {
 		const struct doc *type = d->kind == DOC_MAP ? doc_get(d, "type") : NULL;
 
+		spawned = spawned || is_spawned(d);
 		if (type && type->kind == DOC_SCALAR && token_ok(type->scalar, strlen(type->scalar)))
 			strings_add(&p->types, xstrdup(type->scalar));
 	}
 	doc_free(file);
+	if (!rc && p->agents && !spawned)
+		rc = err_set(e, ERR_INVALID, "%s: no entry has `spawned: true`, so no agent could be placed",
+					 p->handlers_path);
 	return rc;
 }
 

@@ -356,6 +356,9 @@ void processes_signal(struct processes *ps, const char *node, int sig)
 	if (!p)
 		return;
 	p->expected = true;
+	if (sig == SIGTERM && p->terminated)
+		return;
+	p->terminated = p->terminated || sig == SIGTERM;
 	if (sig && pidfd_send_signal(p->fd, sig, NULL, 0))
 		log_debug("signal not sent", LOG_S("node", node), LOG_S("why", strerror(errno)));
 }

@@ -22,6 +22,7 @@ struct process {
 	bool adopted;
 	bool expected;     /* its end was asked for */
 	/* private: */
+	bool terminated;   /* SIGTERM was sent */
 	struct processes *all;
 	int fd;            /* pidfd */
 	uv_poll_t poll;
@@ -51,7 +52,7 @@ MUST_CHECK int processes_start(struct processes *ps, const char *pool, const cha
 const struct process *processes_find(const struct processes *ps, const char *node);
 const struct process *processes_first(const struct processes *ps); /* then ->next */
 unsigned processes_count(const struct processes *ps, const char *pool); /* NULL: all */
-/* Its end is expected from now on. sig 0: nothing is sent. */
+/* Its end is expected from now on. sig 0: nothing is sent. SIGTERM is sent once: a second one would cut the drain short. */
 void processes_signal(struct processes *ps, const char *node, int sig);
 /* Forgets all; the processes live on. on_closed as its uv handles are closed. NULL is fine. */
 void processes_close(struct processes **ps);

@@ -114,14 +114,27 @@ static void set_target(struct pool *p, unsigned target, const char *text)
 	snprintf(p->decision.text, sizeof(p->decision.text), "%s", text);
 }
 
+/* An agent is ended by who asks for its end, never by a number of nodes: as many as the agents need stay. */
+static void take_fixed(const struct scaler *s, struct pool *p)
+{
+	unsigned needed = p->config->agents ? agents_nodes_needed(s->agents, p) : 0;
+	char text[200];
+	int len = snprintf(text, sizeof(text), "%u node%s asked for", p->fixed_nodes,
+					   p->fixed_nodes == 1 ? " was" : "s were");
+
+	if (needed > p->fixed_nodes)
+		snprintf(text + len, sizeof(text) - (size_t)len,
+				 ", but its agents, %u, need %u: end some (pool terminate) for fewer",
+				 agents_count(s->agents, p), needed);
+	set_target(p, MAX_OF(p->fixed_nodes, needed), text);
+}
+
 static void decide(struct scaler *s, struct pool *p)
 {
 	char text[200];
 
 	if (p->fixed) {
-		snprintf(text, sizeof(text), "%u node%s asked for", p->fixed_nodes,
-				 p->fixed_nodes == 1 ? " was" : "s were");
-		set_target(p, p->fixed_nodes, text);
+		take_fixed(s, p);
 	} else if (p->config->agents) {
 		unsigned wanted = agents_nodes_wanted(s->agents, p);
 		unsigned n = agents_count(s->agents, p);
@@ -155,8 +168,8 @@ static void end_unknown(struct scaler *s)
 
 		if (p->expected || scaler_pool(s, p->pool) || !n || !n->status->scaled || !str_eq(n->status->pool, p->pool))
 			continue;
-		journal_note(s->journal, lead_epoch(s->lead), "stop", p->pool, p->node, NULL,
-					 "there is no pool %s any more", p->pool);
+		journal_note(s->journal, lead_epoch(s->lead), "retire", p->pool, p->node, NULL,
+					 "no pool here has that name any more: it drains, and ends");
 		processes_signal(s->processes, p->node, SIGTERM);
 	}
 }
@@ -355,6 +368,18 @@ int scaler_start(struct scaler *s, struct err *e)
 	return rc;
 }
 
+/*
+ * TERM is the same order as ctl.node.<n>.stop, and needs no broker: they drain, then end. Who was given either
+ * gets no other: a second one ends a node at once.
+ */
+static void end_nodes(struct scaler *s)
+{
+	for (const struct process *p = processes_first(s->processes); p; p = p->next) {
+		if (!steer_stopping(s->steer, p->node))
+			processes_signal(s->processes, p->node, SIGTERM);
+	}
+}
+
 static void on_stop_look(struct timeout *t)
 {
 	struct scaler *s = container_of(t, struct scaler, tick);
@@ -364,6 +389,7 @@ static void on_stop_look(struct timeout *t)
 		daemon_stopped(&s->daemon);
 		return;
 	}
+	end_nodes(s);
 	timeout_start(t, STOP_LOOK_MS, on_stop_look);
 }
 
@@ -388,8 +414,6 @@ void scaler_stop(struct scaler *s)
 		log_info("its nodes are left to the scaler that leads", LOG_I("nodes", processes_count(s->processes, NULL)));
 		processes_close(&s->processes);
 	}
-	for (const struct process *p = s->processes ? processes_first(s->processes) : NULL; p; p = p->next)
-		processes_signal(s->processes, p->node, SIGTERM);
 	timeout_start(&s->tick, 0, on_stop_look);
 }
 

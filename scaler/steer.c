@@ -472,12 +472,19 @@ void steer_adopted(struct steer *st, const char *node, const char *pool)
 	struct member *m;
 
 	if (!p)
-		return;
+		return; /* the tick ends it */
 	m = get(st, node, p);
 	m->dead = false;
 	if (!roster_find(st->scaler->roster, node))
 		m->started_ms = clock_mono_ms();
 	steer_note(st, p, "adopt", node, "it was running already");
+}
+
+bool steer_stopping(const struct steer *st, const char *node)
+{
+	const struct member *m = steer_member(st, node);
+
+	return m && m->stop_ms;
 }
 
 /* ---- life ---- */

@@ -29,6 +29,8 @@ void steer_each_starting(const struct steer *st, const struct pool *p,
 /* A process that we follow has ended. */
 void steer_ended(struct steer *st, const char *node, const char *pool, int64_t lived_ms, const char *how,
 				 bool well, bool expected);
+/* It was told to stop, and did not fail to answer. */
+bool steer_stopping(const struct steer *st, const char *node);
 /* It was found running. */
 void steer_adopted(struct steer *st, const char *node, const char *pool);
 /* Drains one for another reason than too many (consolidation, ill health): it ends when it is empty. */

@@ -108,6 +108,21 @@ def test_an_idle_agent_ends_and_the_pool_goes_to_its_minimum(system, scalers):
     until(lambda: not s.children(), 40, "no process is needed", every=0.3)
 
 
+def test_a_number_of_nodes_ends_no_agent(system, scalers):
+    s = scalers(config(system, agents=2))
+    until(lambda: pool(system, "crew")["process_count"] == 0, 10, "the pool is there")
+    ids = system.cli("pool", "spawn", "--role", "coder", "--max-idle", "never", "--count", "3").out.split()
+    until(lambda: all((a["status"] or {}).get("pid") for a in agents(system)), 30, "all of them run")
+    on = {a["agent_id"]: a["node"] for a in agents(system)}
+    system.cli("pool", "scale", "crew", "0")
+    until(lambda: "its agents, 3, need 2" in pool(system, "crew")["reason"], 10, "it is told why there are two")
+    system.finished(system.submit("coder", b"served all the same"), "completed")
+    assert {a["agent_id"]: a["node"] for a in agents(system)} == on and "event=drain" not in s.log()
+    for agent in ids:
+        system.cli("pool", "terminate", agent)
+    until(lambda: not s.children(), 40, "the number that was asked for", every=0.3)
+
+
 def test_agents_of_a_project_stay_together(system, scalers):
     s = scalers(config(system, agents=4))
     ask(system, "api.pool.scale", {"name": "crew", "nodes": 2})

@@ -131,6 +131,32 @@ def test_a_scaler_that_is_killed_leaves_its_nodes_to_the_next(system, scalers):
     assert seen[0] == 4
 
 
+def test_nodes_of_a_pool_that_is_in_no_file_any_more_end_in_order(system, scalers):
+    other = "  - {name: other, min: 2, max: 2}\n"
+    s = scalers(QUICK + other)
+    ready(s, 3)
+    until(lambda: pool(system, "other")["process_count"] == 2, 20, "both are heard of")
+    s.kill()
+    s.config.write_text(QUICK)
+    s.start()
+    until(lambda: not s.children("other"), 30, "nobody would ever have drained them")
+    assert s.log().count("event=retire pool=other") == 2 and "event=crash" not in s.log()
+    assert len(s.children("quick")) == 1
+
+
+def test_a_node_that_was_told_to_stop_is_not_told_again(system, scalers):
+    s = scalers(QUICK.replace("min: 1", "min: 0"))
+    system.cli("pool", "scale", "quick", "3")
+    ready(s, 3)
+    until(lambda: pool(system, "quick")["process_count"] == 3, 20, "all are heard of")
+    system.cli("pool", "scale", "quick", "0")
+    until(lambda: "event=stop " in s.log(), 10, "they are told", every=0.01)
+    s.stop()
+    assert not s.children()
+    for log in (s.dir / "log").glob("quick-*.log"):
+        assert "second signal" not in log.read_text(), log
+
+
 def test_the_end_of_a_scaler_drains_its_nodes(system, scalers):
     s = scalers(QUICK)
     ready(s, 1)
@@ -167,6 +193,7 @@ def test_nodes_that_die_at_once_are_a_crash_loop(system, scalers):
     handlers.write_text("handlers:\n  - {type: x, kind: nonsense}\n")
     s = scalers(f"pools:\n  - {{name: broken, min: 2, max: 2, handlers: {handlers}}}\n")
     until(lambda: "event=suspend" in s.log(), 30, "suspended")
+    assert "level=warn name=millrace-scaler event=suspend" in s.log(), "an alarm looks for warnings"
     p = pool(system, "broken")
     assert p["suspended"] and p["process_count"] == 0
     started = s.log().count("event=start")
@@ -303,10 +330,13 @@ def test_advice_starts_nothing(system, scalers):
     ("pools:\n  - {name: a, driver: exec}\n", "needs the commands start and stop"),
     ("pools:\n  - {name: a, handlers: nowhere.yaml}\n", "nowhere.yaml"),
     ("pools:\n  - {name: a, agents: 3}\n", "a pool of agents needs `handlers:`"),
+    ("pools:\n  - {name: a, agents: 101, handlers: plain.yaml}\n", "agents: must be from 0 to 100"),
+    ("pools:\n  - {name: a, agents: 3, handlers: plain.yaml}\n", "plain.yaml: no entry has `spawned: true`"),
     ("pools:\n  - {name: a, mox: 3}\n", "unknown key \"mox\""),
     ("pools: 7\n", "`pools:` is not a list"),
 ])
 def test_a_wrong_file_is_told(tmp_path, config, words):
+    (tmp_path / "plain.yaml").write_text("handlers:\n  - {type: count, kind: worker, command: [cat], spawned: no}\n")
     path = tmp_path / "scaler.yaml"
     path.write_text(config)
     done = subprocess.run([BIN / "millrace-scaler", "--config", path, "--check-config"], capture_output=True, text=True)
