@@ -261,7 +261,7 @@ def test_nodes_of_a_pool_that_is_gone_are_drained(system, scalers):
     s.config.write_text(QUICK.replace("name: quick", "name: other"))
     s.start()
     until(lambda: len(s.children("other")) == 1 and not s.children("quick"), 30, "only the pool of the file is left")
-    assert "there is no pool quick any more" in s.log() and "event=lost" not in s.log()
+    assert "no pool here has that name any more" in s.log() and "event=lost" not in s.log()
 
 
 def test_nodes_that_could_not_be_heard_are_not_lost(system, scalers):
