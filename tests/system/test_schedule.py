@@ -107,9 +107,9 @@ def test_a_router_whose_clock_is_late_submits_no_tick_again(system):
         until(lambda: len(tasks(system, name)) >= max(last["ticks"], submitted()), 30, "all are stored")
         done = tasks(system, name)
         assert submitted() == len(done) == len(set(done))
-        # What the late one submitted while another noted a later tick is not counted in `ticks`: at most what was due by its clock.
-        early = [t for t in done if t < f"{name}.{stamp(now - 100)}"]
-        assert 0 <= len(done) - last["ticks"] <= len(early) <= 3, (len(done), last["ticks"], early)
+        # What the late one submitted while another noted a later tick is not counted in `ticks`; it was due by its clock.
+        early = [t for t in done if t <= f"{name}.{stamp(int(time.time()) - 3600)}"]
+        assert 0 <= len(done) - last["ticks"] <= len(early), (len(done), last["ticks"], early)
         system.cli("schedule", "remove", name)
     finally:
         late.terminate()
