@@ -97,6 +97,7 @@ def test_a_storm_of_deaths_during_load(system, scalers):
     last = time.time()
     until(lambda: len(a.children()) == 8 and pool(system, "storm")["process_count"] == 8, 15, "capacity is back")
     back = time.time() - last
+    print(f"capacity is back {back:.1f} s after the last kill")
     sent = load.stop()
     all_done(system, "storm", sent, timeout=90)
     counts = [n for _, n in watch.stop()]
