@@ -150,7 +150,7 @@ static void look_at(struct scaler *s, struct pool *p, double now_s, bool fresh)
 {
 	p->view.stale = !fresh;
 	steer_view(s->steer, p, now_s);
-	p->view.service_s = p->done > 0.5 ? p->busy_s / p->done : 0;
+	p->view.service_s = service_time_of(p);
 	if (fresh) {
 		forecast_add(&p->forecast, now_s, p->view.arrival_per_s);
 		p->view.arrival_per_s = forecast_at(&p->forecast, 0);

@@ -20,6 +20,13 @@ struct processes;
 struct service;
 struct steer;
 
+/* A time in which a pool's slots are all in use and tasks wait: by how fast they end, how long they take now (service_time.h). */
+struct crowd {
+	double since_s, seen_s;   /* monotonic; 0: there is none */
+	double slot_s, done;      /* slots in use by seconds, and tasks that ended meanwhile */
+	double ended;             /* the pool's, at the last look */
+};
+
 /* A pool at work. */
 struct pool {
 	const struct pool_config *config;
@@ -29,6 +36,8 @@ struct pool {
 	struct forecast forecast;
 	struct restart restart;
 	double busy_s, done;      /* handler time and tasks that ended, of late */
+	double ended;             /* tasks that ended, all that was heard of */
+	struct crowd crowd;
 	bool fixed;               /* `pool scale`: so many, whatever the policy says */
 	unsigned fixed_nodes;
 	unsigned slots;           /* of its ready nodes */

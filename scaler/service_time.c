@@ -7,6 +7,9 @@
 #include "common/clock.h"
 
 #define HALF_LIFE_S 30.0
+#define CROWDED 0.9        /* of its slots are in use */
+#define CROWD_LEAST_S 0.9   /* a tick: less says nothing */
+#define CROWD_HALF_LIFE_S 10.0
 #define REMEMBERED 5.0 /* tasks: less is not forgotten */
 #define FIRST_MAX 100.0 /* tasks: what a node did before we heard of it weighs no more */
 
@@ -51,11 +54,36 @@ void service_time_hear(struct scaler *s, const struct node_entry *n, bool left)
 		double done = (double)(ended - c->ended);
 		double weight = c->ended == 0 && done > FIRST_MAX ? FIRST_MAX / done : 1;
 
+		p->ended += done;
 		p->done += done * weight;
 		p->busy_s += (double)(st->busy_ms - c->busy_ms) / 1000 * weight;
 	}
 	c->ended = ended;
 	c->busy_ms = st->busy_ms;
+}
+
+double service_time_of(struct pool *p)
+{
+	const struct policy_view *v = &p->view;
+	struct crowd *c = &p->crowd;
+	double mean = p->done > 0.5 ? p->busy_s / p->done : 0;
+
+	if (!v->waiting || !p->slots || v->used < CROWDED * p->slots || v->stale) {
+		*c = (struct crowd){0};
+		return mean;
+	}
+	if (!(c->since_s > 0))
+		*c = (struct crowd){.since_s = v->now_s, .seen_s = v->now_s, .ended = p->ended};
+	double passed_s = v->now_s - c->seen_s, for_s = v->now_s - c->since_s;
+	double keep = pow(0.5, passed_s / CROWD_HALF_LIFE_S);
+
+	c->slot_s = c->slot_s * keep + v->used * passed_s;
+	c->done = c->done * keep + (p->ended - c->ended);
+	c->seen_s = v->now_s;
+	c->ended = p->ended;
+	if (!(mean > 0) || for_s < CROWD_LEAST_S)
+		return mean;
+	return MAX_OF(mean, c->done > 0 ? MIN_OF(c->slot_s / c->done, for_s) : for_s);
 }
 
 void service_time_fade(struct scaler *s)

@@ -68,10 +68,54 @@ static void a_long_past_weighs_little(void **state UNUSED)
 	assert_float_equal(mean(), 0.19, 1e-9);
 }
 
+/* A thousand quick ones, and then slow ones that fill all slots. */
+static void a_crowd_of_slow_tasks_is_seen_while_it_runs(void **state UNUSED)
+{
+	pool.crowd = (struct crowd){0};
+	pool.slots = 20;
+	pool.view = (struct policy_view){.now_s = 100, .waiting = 180, .used = 20};
+	say("c", "1", 1000, 5, false);
+	assert_true(service_time_of(&pool) < 0.001);
+	pool.view.now_s = 101; /* none has ended: they take a second at least */
+	assert_float_equal(service_time_of(&pool), 1, 1e-6);
+	pool.view.now_s = 102;
+	say("c", "1", 1020, 20005, false);
+	assert_float_equal(service_time_of(&pool), 2, 0.1); /* twenty in two seconds, on twenty slots */
+	for (int i = 1; i <= 10; i++) {
+		pool.view.now_s = 102 + i;
+		say("c", "1", 1020 + 20 * (uint64_t)i, 20005 + 20000 * (uint64_t)i, false);
+		(void)service_time_of(&pool);
+	}
+	pool.view.now_s = 113;
+	say("c", "1", 1240, 240005, false);
+	assert_float_equal(service_time_of(&pool), 1, 0.1);
+	/* Slots are free again: the mean counts, which knows of them by now. */
+	pool.view.used = 10;
+	assert_float_equal(service_time_of(&pool), mean(), 1e-9);
+}
+
+static void quick_tasks_in_a_crowd_stay_quick(void **state UNUSED)
+{
+	pool.crowd = (struct crowd){0};
+	pool.slots = 20;
+	pool.view = (struct policy_view){.now_s = 100, .waiting = 100000, .used = 20};
+	say("d", "1", 1000, 1000, false);
+	for (int i = 1; i <= 5; i++) {
+		pool.view.now_s = 100 + i;
+		say("d", "1", 1000 + 10000 * (uint64_t)i, 1000 + 10000 * (uint64_t)i, false);
+		assert_float_equal(service_time_of(&pool), 0.002, 0.0011);
+	}
+	/* Nobody knows how long they take: a crowd alone does not tell. */
+	pool.done = pool.busy_s = 0;
+	assert_float_equal(service_time_of(&pool), 0, 1e-9);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_was_done_since_counts, begin, end),
+		cmocka_unit_test_setup_teardown(a_crowd_of_slow_tasks_is_seen_while_it_runs, begin, end),
+		cmocka_unit_test_setup_teardown(quick_tasks_in_a_crowd_stay_quick, begin, end),
 		cmocka_unit_test_setup_teardown(a_long_past_weighs_little, begin, end),
 	};
 
