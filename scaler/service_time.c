@@ -8,7 +8,7 @@
 
 #define HALF_LIFE_S 30.0
 #define CROWDED 0.9        /* of its slots are in use */
-#define CROWD_LEAST_S 0.9   /* a tick: less says nothing */
+#define HEARD_AFTER_S 2.0   /* a heartbeat: ends are heard of so late, and count as if all were */
 #define CROWD_HALF_LIFE_S 10.0
 #define REMEMBERED 5.0 /* tasks: less is not forgotten */
 #define FIRST_MAX 100.0 /* tasks: what a node did before we heard of it weighs no more */
@@ -81,9 +81,11 @@ double service_time_of(struct pool *p)
 	c->done = c->done * keep + (p->ended - c->ended);
 	c->seen_s = v->now_s;
 	c->ended = p->ended;
-	if (!(mean > 0) || for_s < CROWD_LEAST_S)
+	double known_s = for_s - HEARD_AFTER_S, known_slot_s = c->slot_s - v->used * HEARD_AFTER_S;
+
+	if (!(mean > 0) || known_s <= 0 || known_slot_s <= 0)
 		return mean;
-	return MAX_OF(mean, c->done > 0 ? MIN_OF(c->slot_s / c->done, for_s) : for_s);
+	return MAX_OF(mean, c->done > 0 ? MIN_OF(known_slot_s / c->done, known_s) : known_s);
 }
 
 void service_time_fade(struct scaler *s)
