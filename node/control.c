@@ -7,7 +7,10 @@
 
 #include <stdio.h>
 
+#include "common/clock.h"
 #include "common/codec.h"
+
+#define EPOCH_KEPT_MS 300000 /* as long as the longest lease */
 
 static void ok(struct service_request *r)
 {
@@ -16,8 +19,33 @@ static void ok(struct service_request *r)
 	service_reply(r, CONTENT_JSON, answer, sizeof(answer) - 1);
 }
 
+/*
+ * A scaler's order carries the epoch of its leadership. One of a leader of the past, who was stopped between its look at
+ * the lease and the order, is refused; people's orders have none. After EPOCH_KEPT_MS without a word of that later one
+ * (a bucket that was made anew counts from 1) any is taken.
+ */
+static bool is_of_the_past(struct node *n, struct service_request *r)
+{
+	const char *text = bus_msg_header(service_message(r), "Scaler-Epoch");
+	uint64_t epoch = text ? strtoull(text, NULL, 10) : 0;
+	int64_t now_ms = clock_mono_ms();
+
+	if (epoch == 0)
+		return false;
+	if (epoch < n->scaler_epoch && now_ms - n->scaler_epoch_ms < EPOCH_KEPT_MS) {
+		service_fail(r, 409, "epoch %llu is of a leadership that is over; %llu leads", (unsigned long long)epoch,
+					 (unsigned long long)n->scaler_epoch);
+		return true;
+	}
+	n->scaler_epoch = epoch;
+	n->scaler_epoch_ms = now_ms;
+	return false;
+}
+
 static void set_drain(struct node *n, struct service_request *r, bool on)
 {
+	if (is_of_the_past(n, r))
+		return;
 	if (node_drain(n, on))
 		ok(r);
 	else
@@ -38,6 +66,8 @@ static void on_stop(void *data, struct service_request *r)
 {
 	struct node *n = data;
 
+	if (is_of_the_past(n, r))
+		return;
 	ok(r);
 	daemon_stop(n->daemon);
 }

@@ -59,6 +59,8 @@ struct node {
 	struct orphan *orphan; /* NULL: it ends when it is told to */
 	struct node_counts counts;
 	char instance[TOKEN_MAX + 12]; /* differs at each start */
+	uint64_t scaler_epoch;         /* the highest of late that a scaler's order told; 0: none */
+	int64_t scaler_epoch_ms;
 	uint64_t events;               /* messages published to events.*, for their ids */
 	int64_t started_wall_ns;
 	enum node_life life;

@@ -188,6 +188,22 @@ def test_a_paused_leader_that_wakes_does_nothing(system, scalers):
     assert seen[0] == 3, "a child too many"
 
 
+def test_a_node_refuses_a_leader_of_the_past(system, scalers):
+    s = scalers(QUICK)
+    ready(s, 1)
+    until(lambda: pool(system, "quick")["process_count"] == 1, 20, "heard of")
+
+    def order(verb, epoch):
+        reply = system.nats.request(f"ctl.node.quick-1.{verb}", b"", {"Scaler-Epoch": str(epoch)} if epoch else {}, timeout=5)
+        return reply.header("Nats-Service-Error-Code")
+    s.process.send_signal(signal.SIGSTOP)  # it gives no orders of its own meanwhile
+    assert order("drain", 1000) is None and order("undrain", 1001) is None
+    assert order("drain", 1000) == "409" and order("stop", 7) == "409"
+    assert order("undrain", None) is None, "people's orders carry no epoch"
+    system.wait_node("quick-1")
+    assert list(s.children()) == ["quick-1"]
+
+
 def test_nodes_that_die_at_once_are_a_crash_loop(system, scalers):
     handlers = system.dir / "broken.yaml"
     handlers.write_text("handlers:\n  - {type: x, kind: nonsense}\n")
