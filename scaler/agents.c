@@ -164,15 +164,6 @@ unsigned agents_count(const struct agents *a, const struct pool *p)
 	return n;
 }
 
-unsigned agents_on(const struct agents *a, const char *node)
-{
-	unsigned n = 0;
-
-	for (const struct agent *x = a->all; x; x = x->hh.next)
-		n += !x->ending && str_eq(x->node, node);
-	return n;
-}
-
 unsigned agents_nodes_needed(const struct agents *a, const struct pool *p)
 {
 	unsigned each = (unsigned)MAX_OF(p->config->agents, 1);
@@ -365,7 +356,6 @@ bool agents_known(const struct agents *a)
 
 void agents_lead(struct agents *a)
 {
-	a->spare_ms = 0;
 	for (struct agent *x = a->all; x; x = x->hh.next)
 		x->absent_ms = 0;
 }

@@ -17,15 +17,13 @@ MUST_CHECK int agents_watch(struct agents *a, struct err *e);
 bool agents_known(const struct agents *a); /* the bucket was told whole */
 /* How many a pool has, placed or not. */
 unsigned agents_count(const struct agents *a, const struct pool *p);
-/* Of those on one node. */
-unsigned agents_on(const struct agents *a, const char *node);
 /* The fewest nodes with a place for each of its agents. */
 unsigned agents_nodes_needed(const struct agents *a, const struct pool *p);
 /* Nodes that there shall be for its agents: what the policy's decision becomes for a pool of agents. */
 unsigned agents_nodes_wanted(const struct agents *a, const struct pool *p);
 /*
- * Where we lead, every tick: places those that have no node (any more), ends those that idled too long, empties a node whose agents fit
- * elsewhere.
+ * Where we lead, every tick: places those that have no node (any more), ends those that idled too long. Of a node that is drained,
+ * as fewer do, they move by that.
  */
 void agents_tick(struct agents *a, struct pool *p);
 /* A leadership begins: what an earlier one of ours noted of absent nodes is old. */

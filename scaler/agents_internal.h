@@ -29,7 +29,6 @@ struct agents {
 	struct kv_watch *watch;
 	struct agent *all;
 	uint64_t listing;                /* grows each time the bucket was told whole */
-	int64_t spare_ms;                /* a node could be emptied since then; 0: none */
 	bool told;
 };
 

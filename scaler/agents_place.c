@@ -15,8 +15,6 @@
 #include "scaler/steer.h"
 
 #define NODE_GONE_MS 10000
-#define SPARE_SHARE 0.3
-#define SPARE_AFTER_MS 60000
 
 struct search {
 	struct agents *agents;
@@ -137,27 +135,6 @@ static void watch_idling(struct agents *a, struct agent *x, int64_t now_ms)
 		return; /* at the next tick */
 }
 
-/* All agents of the node are idle and fit elsewhere: they move, and the node is drained as one too many. */
-static void consolidate(struct agents *a, struct pool *p, int64_t now_ms)
-{
-	struct search f = {.agents = a, .pool = p};
-	int spare;
-
-	gather(a, &f);
-	/* No fewer than there shall be: what is drained would be started again. */
-	spare = f.n > MAX_OF(p->config->rule.min, p->decision.target) ? placement_spare(f.nodes, f.n, SPARE_SHARE) : -1;
-	if (spare < 0) {
-		a->spare_ms = 0;
-	} else if (!a->spare_ms) {
-		a->spare_ms = now_ms;
-	} else if (now_ms - a->spare_ms > SPARE_AFTER_MS) {
-		a->spare_ms = 0;
-		steer_drain(a->scaler->steer, f.nodes[spare].name,
-					"its agents fit into other processes of the pool");
-	}
-	free(f.nodes);
-}
-
 void agents_tick(struct agents *a, struct pool *p)
 {
 	int64_t now_ms = clock_mono_ms();
@@ -172,5 +149,4 @@ void agents_tick(struct agents *a, struct pool *p)
 		if (!x->under_way)
 			watch_idling(a, x, now_ms);
 	}
-	consolidate(a, p, now_ms);
 }

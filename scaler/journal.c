@@ -11,9 +11,6 @@
 #include "common/section.h"
 #include "scaler/outbox.h"
 
-#define AGAIN_MS 1000
-#define PUBLISH_MS 10000
-
 struct journal {
 	char *scaler;
 	uint64_t number;

@@ -65,9 +65,8 @@ static void on_put(void *data, uint64_t revision, const struct err *e)
 			step_down(l, "another scaler has taken the lease");
 		return;
 	}
-	bool ours = l->seen.held && str_eq(l->seen.value.owner, l->owner) && l->epoch;
-	if (!ours || !l->leading)
-		l->epoch = l->leading ? l->epoch : revision;
+	if (!l->leading)
+		l->epoch = revision;
 	l->seen = (struct lock_view){.held = true, .revision = revision, .seen_mono_ms = clock_mono_ms()};
 	l->seen.value = (struct lock_value){.token = l->epoch, .ttl_ms = l->lease_ms};
 	snprintf(l->seen.value.owner, sizeof(l->seen.value.owner), "%s", l->owner);
@@ -179,11 +178,6 @@ const char *lead_who(const struct lead *l)
 bool lead_is_anothers(const struct lead *l)
 {
 	return *lead_who(l) && !str_eq(l->seen.value.owner, l->owner);
-}
-
-uint64_t lead_who_epoch(const struct lead *l)
-{
-	return l->seen.held ? lock_token(&l->seen) : 0;
 }
 
 void lead_end(struct lead *l)

@@ -34,7 +34,6 @@ uint64_t lead_epoch(const struct lead *l); /* of our leadership; 0: never led */
 const char *lead_who(const struct lead *l);
 /* Another scaler has the lease, as far as is known. */
 bool lead_is_anothers(const struct lead *l);
-uint64_t lead_who_epoch(const struct lead *l);
 /* Lets go, so that another needs not wait; the bus should still be up. */
 void lead_end(struct lead *l);
 void lead_free(struct lead **l);

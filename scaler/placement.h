@@ -19,8 +19,3 @@ struct placement_node {
 
 /* Index, or -1: none has room. */
 int placement_choose(const struct placement_node *nodes, size_t n);
-/*
- * Consolidation: the node whose agents all fit elsewhere, so that it can end; the emptiest. -1: none. Only where it has at
- * most `share` of its places taken.
- */
-int placement_spare(const struct placement_node *nodes, size_t n, double share);

@@ -266,8 +266,7 @@ static int start_locked(struct processes *ps, const char *pool, const char *node
 
 	if (fd < 0)
 		return e->code;
-	struct proc_spec spec = {
-		.argv = argv,
+	struct proc_spec spec = {.argv = argv,
 							 .env = env,
 							 .log_path = log_path,
 							 .death_signal = tied ? SIGTERM : 0,

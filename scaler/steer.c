@@ -439,13 +439,12 @@ void steer_ended(struct steer *st, const char *node, const char *pool, int64_t l
 				 bool well, bool expected)
 {
 	struct pool *p = scaler_pool(st->scaler, pool);
-	struct member *m = steer_member(st, node);
 	char why[200];
 	struct err e;
 
 	if (!p)
 		return;
-	m = get(st, node, p);
+	struct member *m = get(st, node, p);
 	bool ready = m->was_ready;
 	m->dead = true;
 	m->started_ms = m->drain_ms = m->stop_ms = m->undrain_ms = 0;

@@ -182,6 +182,24 @@ def test_pools_whose_names_begin_alike_do_not_share_places(system, scalers):
     assert len(s.children()) == 3
 
 
+def test_underused_processes_become_fewer_and_their_agents_move(system, scalers):
+    s = scalers(config(system, agents=4))
+    ids = [ask(system, "api.agent.spawn", {"role_type": "coder"})["agent_id"] for _ in range(8)]
+    until(lambda: pool(system, "crew")["process_count"] == 2 and all(a["status"] for a in agents(system)), 30, "two full ones")
+    mine = system.start_node("mine", "--pool", "crew", "--agents-max", "4", "--handlers", system.dir / "agents-handlers.yaml")
+    by = {}
+    for a in agents(system):
+        by.setdefault(a["node"], []).append(a["agent_id"])
+    for gone in [x for some in by.values() for x in some[:3]]:
+        ask(system, "api.agent.terminate", {"agent_id": gone})
+    until(lambda: not s.children(), 60, "the node of somebody else has room for both", every=0.3)
+    left = agents(system)
+    assert len(left) == 2 and {a["agent_id"] for a in left} < set(ids)
+    assert system.finished(system.submit("coder", b"still here"), "completed", timeout=40)
+    assert mine.poll() is None and "node=mine" not in "".join(x for x in s.log().splitlines() if "event=drain" in x)
+    mine.terminate()
+
+
 @pytest.mark.parametrize("request_, code, words", [
     ({}, "400", "role_type: which role?"),
     ({"role_type": "juggler"}, "404", "no pool of agents has the role 'juggler'"),
