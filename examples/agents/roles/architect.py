@@ -3,7 +3,7 @@
 Offline the description is taken apart: each line of a list, or each sentence and "then", is a step; its verbs tell the role;
 order words and the nature of the work tell what depends on what. With a model the plan is the model's, and is held to the
 same rules: roles that exist, dependencies that exist, no cycle. Either way the plan comes with what may be done at once
-(waves), and as a flow that `millrace flow run` takes.
+(waves), and as a workflow, which nothing runs yet.
 """
 import re
 
