@@ -42,6 +42,10 @@
 #define H_TASK_SEQUENCE "Task-Sequence"      /* its sequence in TASKS */
 #define H_TASK_DUE "Task-Due"                /* on DELAYED: RFC 3339 */
 #define H_TASK_AVOID "Task-Avoid-Nodes"      /* comma-separated: they failed it; others go first */
+/* Between routers, on DELAYED and DIRECT: what a task had already. */
+#define H_TASK_DEFERRALS "Task-Deferrals"     /* put off so often without an attempt spent (lane full, returned) */
+#define H_TASK_DELIVERIES "Task-Deliveries"   /* that it had, of nodes that were lost with it */
+#define H_TASK_WAITS_SINCE "Task-Waits-Since" /* RFC 3339: for a node that it needs */
 /* On events.act and DEAD: how an attempt ended. Stripped before a retry. */
 #define H_OUTCOME "Outcome"                  /* failed | returned */
 #define H_OUTCOME_REASON "Outcome-Reason"    /* error timeout crash no-responders no-handler breaker deliveries limit invalid; shed, expired, purged by the router */

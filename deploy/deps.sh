@@ -21,7 +21,7 @@ NATS_CLI_VERSION=v0.4.0
 NATS_PY_VERSION=2.16.0
 
 BUILD="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libnats-dev libjansson-dev libjemalloc-dev
-	libyaml-dev libprotobuf-c-dev protobuf-c-compiler libpq-dev libssl-dev libcurl4-openssl-dev uthash-dev libcmocka-dev"
+	libyaml-dev libprotobuf-c-dev protobuf-c-compiler libpq-dev libssl-dev libcurl4-openssl-dev libmicrohttpd-dev uthash-dev libcmocka-dev"
 # Python checks the quickstart's results, and is what some of the example nodes are written in.
 RUN="nats-server postgresql util-linux python3 tzdata"
 TEST="python3 python3-venv python3-pytest python3-pytest-xdist clang-tidy clang-format cppcheck pgbouncer

@@ -5,14 +5,7 @@
  */
 #pragma once
 
-#include "router/submission.h"
-
-/* How often a task was put off without an attempt spent (lane full or paused, returned by a node). */
-#define H_TASK_DEFERRALS "Task-Deferrals"
-/* Deliveries that it had, of nodes that were lost with it: added to those of the next. */
-#define H_TASK_DELIVERIES "Task-Deliveries"
-/* RFC 3339, on DELAYED: since when it waits for a node that it needs. */
-#define H_TASK_WAITS_SINCE "Task-Waits-Since"
+#include "common/submission.h"
 
 /*
  * Whether a publisher's header goes on to the handler: not what only the

@@ -14,7 +14,7 @@
 #include "common/codec.h"
 #include "common/task.h"
 #include "common/retry_id.h"
-#include "router/decode.h"
+#include "common/decode.h"
 
 #define TEXT_MAX_BYTES 2048
 

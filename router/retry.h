@@ -5,7 +5,7 @@
 #pragma once
 
 #include "router/router.h"
-#include "router/submission.h"
+#include "common/submission.h"
 
 /* The task's headers win over what is configured for its type, that over retry.*. */
 struct retry_rule retry_rule_of(const struct router *r, const struct submission *s);

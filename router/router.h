@@ -9,7 +9,7 @@
 #include "common/daemon.h"
 #include "common/timeouts.h"
 #include "router/config.h"
-#include "router/decode.h"
+#include "common/decode.h"
 #include "router/headers.h"
 #include "router/hold.h"
 #include "router/policy.h"

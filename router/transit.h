@@ -15,7 +15,7 @@
 #include "common/jetstream.h"
 #include "router/fingerprint.h"
 #include "router/router.h"
-#include "router/submission.h"
+#include "common/submission.h"
 
 struct lane_entry;
 struct bucket;

@@ -28,9 +28,9 @@
 #include "proto/event.pb-c.h"
 #include "proto/task.pb-c.h"
 #include "router/cron.h"
-#include "router/decode.h"
+#include "common/decode.h"
 #include "router/fingerprint.h"
-#include "router/json_slice.h"
+#include "common/json_slice.h"
 #include "store/batch.h"
 
 #define HEADERS_MAX 64

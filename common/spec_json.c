@@ -14,8 +14,8 @@
 #include "common/clock.h"
 #include "common/codec.h"
 #include "common/task.h"
-#include "router/json_slice.h"
-#include "router/spec.h"
+#include "common/json_slice.h"
+#include "common/spec.h"
 
 #define META_MAX_BYTES 8192u
 

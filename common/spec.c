@@ -5,7 +5,7 @@
  * the first character. What can't be read is an error with a sentence, which
  * becomes a dead letter.
  */
-#include "router/spec.h"
+#include "common/spec.h"
 
 #include <stdio.h>
 #include <strings.h>

@@ -7,17 +7,16 @@
  * on the bare subject is read by spec.h and then treated as if it had been
  * headers.
  */
-#include "router/decode.h"
+#include "common/decode.h"
 
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <strings.h>
 
+#include "common/backoff.h"
 #include "common/codec.h"
 #include "common/task.h"
-#include "router/headers.h"
-#include "router/policy.h"
-#include "router/spec.h"
+#include "common/spec.h"
 
 #define SCRATCH_HEADERS 64
 

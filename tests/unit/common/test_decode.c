@@ -11,7 +11,7 @@
 #include "common/codec.h"
 #include "common/task.h"
 #include "proto/task.pb-c.h"
-#include "router/decode.h"
+#include "common/decode.h"
 
 #define STORED (1700000000 * NS_PER_S)
 static const struct decode_rules rules = {

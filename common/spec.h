@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "router/submission.h"
+#include "common/submission.h"
 
 /* What it says, in the terms of tasks.<type> and headers. Texts are kept in *kept of spec_read, or
  * are the body's. */

@@ -4,7 +4,7 @@
  */
 #pragma once
 
-#include "router/submission.h"
+#include "common/submission.h"
 
 struct decode_rules {
 	const char *default_type; /* for a bare spec without one; NULL: none */

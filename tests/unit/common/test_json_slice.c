@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "router/json_slice.h"
+#include "common/json_slice.h"
 
 static void members_are_cut_out_as_written(void **state UNUSED)
 {

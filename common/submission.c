@@ -3,7 +3,7 @@
  * texts are the message's. A spec's do not, and they come in unknown number
  * and must not move, so each is a block in a list that is freed as one.
  */
-#include "router/submission.h"
+#include "common/submission.h"
 
 struct keep {
 	struct keep *next;

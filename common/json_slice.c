@@ -5,7 +5,7 @@
  * digits of large numbers. The text was parsed before, so nothing is checked
  * here; a broken one merely ends the scan.
  */
-#include "router/json_slice.h"
+#include "common/json_slice.h"
 
 struct scan {
 	const char *p, *end;

@@ -1,0 +1,18 @@
+#pragma once
+
+#include "common/bus.h"
+#include "common/config.h"
+#include "common/daemon.h"
+#include "gateway/http.h"
+
+struct gateway_config {
+	struct bus_config nats;
+	struct daemon_config daemon;
+	struct http_config http;
+	int64_t ask_timeout_ns;
+	char *default_type; /* of a task that names none */
+};
+
+extern const struct config_program gateway_program;
+/* What the table cannot check. */
+MUST_CHECK int gateway_config_check(const struct gateway_config *c, struct err *e);

@@ -1,0 +1,99 @@
+/*
+ * The wiring. In order: the connection, the service that answers for our
+ * metrics, the server with its tables of routes. HTTP is served from the
+ * start, the broker there or not: /livez and /readyz tell.
+ */
+#include "gateway/gateway.h"
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gateway/routes.h"
+
+#define STOP_LOOK_MS 50
+
+/* ---- the server's questions to us ---- */
+
+static bool on_admit(void *data UNUSED, struct http_request *r,
+					 const struct http_route *route UNUSED)
+{
+	http_set_scope(r, SCOPE_OPERATE);
+	return true;
+}
+
+static void on_decorate(void *data UNUSED, struct http_request *r UNUSED)
+{
+}
+
+/* ---- the broker ---- */
+
+static void on_up(void *data)
+{
+	const struct gateway *g = data;
+
+	log_info("connected", LOG_S("url", bus_url(g->bus)));
+}
+
+static void on_down(void *data UNUSED, const struct err *why)
+{
+	log_warn("broker away; requests are answered 503 until it is back", LOG_S("why", why->text));
+}
+
+static void on_async_error(void *data UNUSED, const struct err *e)
+{
+	log_warn("the broker refused something", LOG_S("why", e->text));
+}
+
+/* ---- start and end ---- */
+
+static int open_service(struct gateway *g, struct err *e)
+{
+	const char *const metadata[] = {"url", http_url(g->http), NULL};
+
+	return service_open(g->bus, "millrace-gateway", "REST, dashboard and metrics over HTTP",
+						metadata, NULL, 0, g, &g->service, e);
+}
+
+int gateway_start(struct gateway *g, struct err *e)
+{
+	const struct bus_events bus_events = {on_up, on_down, on_async_error, g};
+	const struct http_events http_events = {on_admit, on_decorate, NULL};
+
+	g->started_mono_ms = clock_mono_ms();
+	if (bus_open(&g->daemon.loop, &g->config.nats, "millrace-gateway", &bus_events, &g->bus, e) ||
+		http_open(&g->daemon.loop, &g->config.http, all_routes, &http_events, g, &g->http, e) ||
+		open_service(g, e))
+		return e->code;
+	timeout_init(&g->stop_look, bus_timeouts(g->bus));
+	log_info("listening", LOG_S("url", http_url(g->http)));
+	daemon_ready(&g->daemon);
+	return 0;
+}
+
+static void on_stop_look(struct timeout *t)
+{
+	struct gateway *g = container_of(t, struct gateway, stop_look);
+
+	if (http_open_requests(g->http) > 0)
+		timeout_start(t, STOP_LOOK_MS, on_stop_look);
+	else
+		daemon_stopped(&g->daemon);
+}
+
+void gateway_stop(struct gateway *g)
+{
+	if (g->stopping)
+		return;
+	g->stopping = true;
+	http_quiesce(g->http);
+	timeout_start(&g->stop_look, STOP_LOOK_MS, on_stop_look);
+}
+
+void gateway_release(struct gateway *g)
+{
+	if (g->bus)
+		timeout_stop(&g->stop_look);
+	ask_release(g);
+	service_close(&g->service);
+	http_close(&g->http);
+	bus_close(&g->bus);
+}

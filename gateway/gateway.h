@@ -1,0 +1,30 @@
+/* The gateway as a whole: what main.c starts and its files share. */
+#pragma once
+
+#include "common/bus.h"
+#include "common/daemon.h"
+#include "common/service.h"
+#include "gateway/ask.h"
+#include "gateway/config.h"
+#include "gateway/http.h"
+
+struct question;
+
+struct gateway {
+	struct gateway_config config;
+	struct daemon daemon;
+	struct bus *bus;
+	struct service *service; /* ctl.metrics, $SRV */
+	struct http *http;
+	struct question *questions; /* ask.c: under way */
+	int64_t started_mono_ms;
+	bool stopping;
+	struct timeout stop_look;
+};
+
+MUST_CHECK int gateway_start(struct gateway *g, struct err *e);
+/* Takes no more requests, waits for those that are open, then daemon_stopped. */
+void gateway_stop(struct gateway *g);
+void gateway_release(struct gateway *g);
+
+void ask_release(struct gateway *g);

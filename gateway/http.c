@@ -1,0 +1,346 @@
+/*
+ * The server: libmicrohttpd on the loop. It stands alone as the edge to that
+ * library's event loop: its epoll descriptor is polled by ours, after every
+ * run its timeout is set anew, and whoever resumes a connection asks for
+ * another run. One thread, no locks.
+ *
+ * It goes well: bytes come, MHD runs, exchanges are stepped (http_request.c).
+ * It fails: at the start, when the address cannot be had or a certificate is
+ * none. Later nothing here ends the process; a connection that sends too
+ * slowly is shut down by the sweep.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <utlist.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "gateway/http_internal.h"
+
+#define SWEEP_MS 500
+#define BACKLOG 4096
+#define TLS_FILE_MAX_BYTES 65536
+#define SPARE_DESCRIPTORS 64
+
+/* ---- driving MHD ---- */
+
+static void run(struct http *h);
+
+static void on_timer(uv_timer_t *t)
+{
+	run(t->data);
+}
+
+static void on_readable(uv_poll_t *p, int status UNUSED, int events UNUSED)
+{
+	run(p->data);
+}
+
+static void run(struct http *h)
+{
+	MHD_UNSIGNED_LONG_LONG ms;
+
+	if (h->closed || h->running)
+		return;
+	h->running = true;
+	h->again = false;
+	MHD_run(h->daemon);
+	h->running = false;
+	if (h->again)
+		uv_timer_start(&h->timer, on_timer, 0, 0);
+	else if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
+		uv_timer_start(&h->timer, on_timer, ms, 0);
+	else
+		uv_timer_stop(&h->timer);
+}
+
+void http_kick(struct http *h)
+{
+	if (h->running)
+		h->again = true;
+	else if (!h->closed)
+		uv_timer_start(&h->timer, on_timer, 0, 0);
+}
+
+/* ---- connections ---- */
+
+static void on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
+						  enum MHD_ConnectionNotificationCode why)
+{
+	struct http *h = cls;
+
+	if (why == MHD_CONNECTION_NOTIFY_STARTED) {
+		const union MHD_ConnectionInfo *info =
+			MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+		struct http_connection *x = xcalloc(1, sizeof(*x));
+
+		*x = (struct http_connection){
+			.mhd = c, .fd = info ? info->connect_fd : -1, .since_mono_ms = clock_mono_ms()};
+		DL_APPEND(h->conns, x);
+		*socket_context = x;
+		h->connections++;
+	} else if (*socket_context) {
+		struct http_connection *x = *socket_context;
+
+		DL_DELETE(h->conns, x);
+		free(x);
+		*socket_context = NULL;
+		h->connections--;
+	}
+}
+
+struct http_connection *http_connection_of(struct MHD_Connection *c)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+/*
+ * MHD's own timeout counts from the last byte: a byte every few seconds would hold a connection for
+ * ever. Shutting the socket down is what MHD notices at once.
+ */
+static void on_sweep(uv_timer_t *t)
+{
+	struct http *h = t->data;
+	int64_t now_ms = clock_mono_ms(), allowed_ms = h->config.receive_ns / NS_PER_MS;
+	/* Between requests a connection may rest as long as MHD lets it; beside that, headers have their time. */
+	int64_t idle_ms = h->config.idle_ns / NS_PER_MS + allowed_ms;
+
+	for (struct http_connection *c = h->conns; c; c = c->next) {
+		if (c->since_mono_ms && now_ms - c->since_mono_ms > idle_ms && c->fd >= 0)
+			shutdown(c->fd, SHUT_RDWR);
+	}
+	exchange_sweep(h, now_ms);
+	http_kick(h);
+}
+
+static void on_log(void *cls UNUSED, const char *fmt, va_list args)
+{
+	char text[400];
+
+	if (!log_enabled(LOG_DEBUG))
+		return;
+	vsnprintf(text, sizeof(text), fmt, args);
+	text[strcspn(text, "\r\n")] = '\0';
+	log_debug("http", LOG_S("said", text));
+}
+
+/* ---- listening ---- */
+
+/* "127.0.0.1:8080", "[::1]:8080", ":8080" */
+static int split_address(const char *text, char host[256], char port[8], struct err *e)
+{
+	const char *colon = strrchr(text, ':');
+	const char *from = text, *to = colon;
+
+	if (colon && *text == '[' && colon > text && colon[-1] == ']') {
+		from = text + 1;
+		to = colon - 1;
+	}
+	if (!colon || to - from > 255 || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
+		strspn(colon + 1, "0123456789") != strlen(colon + 1) || atol(colon + 1) > 65535)
+		return err_set(e, ERR_INVALID,
+					   "http.listen: \"%s\" is no address such as 127.0.0.1:8080 or [::1]:8080",
+					   text);
+	snprintf(host, 256, "%.*s", (int)(to - from), from);
+	snprintf(port, 8, "%s", colon + 1);
+	return 0;
+}
+
+static int listen_on(struct http *h, struct err *e)
+{
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
+	char host[256], port[8];
+	int on = 1, rc;
+
+	if (split_address(h->config.listen, host, port, e))
+		return e->code;
+	rc = getaddrinfo(*host ? host : NULL, port, &hints, &found);
+	if (rc)
+		return err_set(e, ERR_INVALID, "http.listen: %s: %s", h->config.listen, gai_strerror(rc));
+	h->listen_fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (h->listen_fd < 0 || setsockopt(h->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+		bind(h->listen_fd, found->ai_addr, found->ai_addrlen) || listen(h->listen_fd, BACKLOG)) {
+		int why = errno;
+
+		freeaddrinfo(found);
+		return err_set(e, ERR_IO, "cannot listen on %s: %s%s", h->config.listen, strerror(why),
+					   why == EADDRINUSE ? "; another address: --http-listen ADDRESS:PORT" : "");
+	}
+	freeaddrinfo(found);
+
+	struct sockaddr_storage is;
+	socklen_t len = sizeof(is);
+	char name[INET6_ADDRSTRLEN + 2] = "", number[8] = "";
+
+	if (getsockname(h->listen_fd, (struct sockaddr *)&is, &len) == 0)
+		(void)getnameinfo((struct sockaddr *)&is, len, name, sizeof(name), number, sizeof(number),
+						  NI_NUMERICHOST | NI_NUMERICSERV);
+	h->url = xasprintf(strchr(name, ':') ? "%s://[%s]:%s" : "%s://%s:%s",
+					   h->config.tls_cert ? "https" : "http", name, number);
+	return 0;
+}
+
+static int read_pem(const char *path, char **ret, struct err *e)
+{
+	CLEANUP(buf_release) struct buf text = {0};
+	FILE *f = fopen(path, "re");
+	size_t n;
+
+	if (!f)
+		return err_set(e, ERR_INVALID, "%s: %s", path, strerror(errno));
+	buf_reserve(&text, TLS_FILE_MAX_BYTES);
+	n = fread(text.data, 1, TLS_FILE_MAX_BYTES, f);
+	fclose(f);
+	text.data[n] = '\0';
+	if (!strstr(text.data, "-----BEGIN"))
+		return err_set(e, ERR_INVALID, "%s: is no PEM file", path);
+	*ret = xmemdup0(text.data, n);
+	return 0;
+}
+
+/* Connections need descriptors, and the usual soft limit is 1024. */
+static void raise_descriptors(struct http *h)
+{
+	struct rlimit have;
+
+	if (getrlimit(RLIMIT_NOFILE, &have))
+		return;
+	if (have.rlim_cur < have.rlim_max) {
+		have.rlim_cur = have.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &have);
+		(void)getrlimit(RLIMIT_NOFILE, &have);
+	}
+	if ((rlim_t)h->config.connections_max + SPARE_DESCRIPTORS > have.rlim_cur) {
+		h->config.connections_max = MAX_OF((int64_t)have.rlim_cur - SPARE_DESCRIPTORS, INT64_C(16));
+		log_warn(
+			"fewer connections than configured: the limit of open files (ulimit -n) is too low",
+			LOG_I("connections", h->config.connections_max));
+	}
+}
+
+static int start(struct http *h, struct err *e)
+{
+	unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG;
+	struct MHD_OptionItem more[8];
+	size_t n = 0;
+
+	if (h->config.tls_cert) {
+		if (read_pem(h->config.tls_cert, &h->tls_cert, e) ||
+			read_pem(h->config.tls_key, &h->tls_key, e))
+			return e->code;
+		flags |= MHD_USE_TLS;
+		more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, h->tls_cert};
+		more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, h->tls_key};
+	}
+	more[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+	h->daemon = MHD_start_daemon(
+		flags, 0, NULL, NULL, exchange_step, h, MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+		MHD_OPTION_LISTEN_SOCKET, h->listen_fd, MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, h,
+		MHD_OPTION_NOTIFY_COMPLETED, exchange_end, h, MHD_OPTION_NOTIFY_CONNECTION, on_connection,
+		h, MHD_OPTION_CONNECTION_LIMIT, (unsigned)h->config.connections_max,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, (unsigned)h->config.connections_per_peer,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)h->config.header_bytes,
+		MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(h->config.idle_ns / NS_PER_S),
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+	if (!h->daemon)
+		return err_set(e, ERR_INVALID, "the HTTP server does not start%s",
+					   h->tls_cert ? ": certificate and key are not a pair, or not understood"
+								   : "");
+	return 0;
+}
+
+static void on_handle_closed(uv_handle_t *handle)
+{
+	struct http *h = handle->data;
+
+	if (--h->closing_handles == 0) {
+		free(h->url);
+		free(h->tls_cert);
+		free(h->tls_key);
+		free(h);
+	}
+}
+
+int http_open(uv_loop_t *loop, const struct http_config *c, const struct http_route *const *routes,
+			  const struct http_events *ev, void *data, struct http **ret, struct err *e)
+{
+	struct http *h = xcalloc(1, sizeof(*h));
+
+	*h = (struct http){
+		.loop = loop, .config = *c, .routes = routes, .events = *ev, .data = data, .listen_fd = -1};
+	raise_descriptors(h);
+	if (listen_on(h, e) || start(h, e)) {
+		if (h->listen_fd >= 0)
+			close(h->listen_fd);
+		free(h->url);
+		free(h->tls_cert);
+		free(h->tls_key);
+		free(h);
+		return e->code;
+	}
+	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	uv_poll_init(loop, &h->poll, info->epoll_fd);
+	uv_timer_init(loop, &h->timer);
+	uv_timer_init(loop, &h->sweep);
+	h->poll.data = h->timer.data = h->sweep.data = h;
+	h->closing_handles = 3;
+	uv_poll_start(&h->poll, UV_READABLE, on_readable);
+	uv_timer_start(&h->sweep, on_sweep, SWEEP_MS, SWEEP_MS);
+	http_kick(h);
+	*ret = h;
+	return 0;
+}
+
+const char *http_url(const struct http *h)
+{
+	return h->url;
+}
+
+size_t http_open_requests(const struct http *h)
+{
+	return h->open_requests;
+}
+
+size_t http_connections(const struct http *h)
+{
+	return h->connections;
+}
+
+void http_quiesce(struct http *h)
+{
+	if (h->quiescing)
+		return;
+	h->quiescing = true;
+	/* The socket is ours again. */
+	if (MHD_quiesce_daemon(h->daemon) != MHD_INVALID_SOCKET)
+		close(h->listen_fd);
+	http_kick(h);
+}
+
+void http_close(struct http **hp)
+{
+	struct http *h = *hp;
+
+	if (!h)
+		return;
+	*hp = NULL;
+	h->closed = true;
+	uv_poll_stop(&h->poll);
+	uv_timer_stop(&h->timer);
+	uv_timer_stop(&h->sweep);
+	/* MHD must not be stopped with connections that are suspended. */
+	exchange_abandon(h);
+	MHD_stop_daemon(h->daemon);
+	uv_close((uv_handle_t *)&h->poll, on_handle_closed);
+	uv_close((uv_handle_t *)&h->timer, on_handle_closed);
+	uv_close((uv_handle_t *)&h->sweep, on_handle_closed);
+}

@@ -1,0 +1,10 @@
+/* Which routes there are, by table. */
+#include "gateway/routes.h"
+
+#include <stddef.h>
+
+const struct http_route *const all_routes[] = {
+	health_routes,
+	operate_routes,
+	NULL,
+};

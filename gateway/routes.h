@@ -1,0 +1,10 @@
+/* The tables of routes, a file each; routes.c lists them. A route of an earlier table goes first. */
+#pragma once
+
+#include "gateway/http.h"
+
+extern const struct http_route health_routes[]; /* /livez, /readyz, /health */
+extern const struct http_route
+	operate_routes[]; /* /api/v1: lanes, nodes, pools, agents, dead letters, schedules, … */
+
+extern const struct http_route *const all_routes[]; /* NULL-terminated */
