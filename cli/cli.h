@@ -211,7 +211,3 @@ bool cli_output_closed(void);
 
 /* ---- ids ---- */
 
-/* A ULID in lower case: 26 characters, sorted by time, monotonic within the process. */
-#define ULID_LEN 26
-void ulid_make(int64_t wall_ms, const uint8_t random[10], char ret[ULID_LEN + 1]);
-void cli_new_id(char ret[ULID_LEN + 1]);

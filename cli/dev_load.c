@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "common/task.h"
+#include "common/ulid.h"
 
 #define LOAD_INFLIGHT_MAX 2000u
 #define LOAD_PERIOD_MS 10
@@ -66,7 +67,7 @@ static void submit(struct load *l)
 	struct bus_out out = {.headers = &h, .nheaders = 1};
 	struct err e = {0};
 
-	cli_new_id(id);
+	ulid_new(id);
 	make_body(&body, l->made, &out.subject);
 	out.data = body.data;
 	out.len = body.len;

@@ -21,6 +21,7 @@
 #include "cli/object.h"
 #include "cli/predict.h"
 #include "common/task.h"
+#include "common/ulid.h"
 
 #define ATTEMPTS_MAX 1000
 /* What the bucket holds in all; an endless pipe must not fill the disk for ever. */
@@ -297,7 +298,7 @@ static int make_draft(const struct cli *c, const char *type, struct draft *d, st
 	char id[ULID_LEN + 1];
 	const char *given = cli_value(c, "id");
 
-	cli_new_id(id);
+	ulid_new(id);
 	if (draft_type(d, type, e))
 		return ERR_INVALID;
 	if (draft_id(d, given ? given : id, e))

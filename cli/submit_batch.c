@@ -22,6 +22,7 @@
 
 #include "cli/draft.h"
 #include "common/task.h"
+#include "common/ulid.h"
 
 #define IN_FLIGHT_MAX 4096u
 #define IN_FLIGHT_BYTES ((size_t)32 << 20)
@@ -175,7 +176,7 @@ static void submit_line(struct batch *b, const char *text, size_t len)
 	if (line.id[0])
 		memcpy(p->id, line.id, sizeof(p->id));
 	else
-		cli_new_id(p->id);
+		ulid_new(p->id);
 	DL_APPEND(b->pending, p);
 	b->in_flight++;
 	b->in_flight_bytes += p->len;

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "common/ulid.h"
 #include "common/token.h"
 
 static void known_time_and_bits_give_the_known_text(void **state)
@@ -46,7 +46,7 @@ static void ids_of_one_process_grow_and_are_task_ids(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 20000; i++) {
 		char id[ULID_LEN + 1];
-		cli_new_id(id);
+		ulid_new(id);
 		assert_true(strcmp(id, last) > 0);
 		assert_true(task_id_ok(id, strlen(id)));
 		memcpy(last, id, sizeof(last));

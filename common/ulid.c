@@ -1,5 +1,5 @@
 /*
- * Ids for tasks that are submitted here: a ULID, in lower case. It stands
+ * Ids for tasks that are submitted: a ULID, in lower case. It stands
  * alone because ids are made before anything is sent, so that a submit can be
  * repeated without making a second task.
  *
@@ -7,10 +7,12 @@
  * of one process in one millisecond count up from a random start, so they
  * sort as they were made; between processes chance decides.
  */
+#include "common/ulid.h"
+
 #include <errno.h>
 #include <sys/random.h>
 
-#include "cli/cli.h"
+#include "common/clock.h"
 
 static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
@@ -49,7 +51,7 @@ static void count_up(uint8_t random[10])
 		;
 }
 
-void cli_new_id(char ret[ULID_LEN + 1])
+void ulid_new(char ret[ULID_LEN + 1])
 {
 	static int64_t last_ms;
 	static uint8_t random[10];
