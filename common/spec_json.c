@@ -497,12 +497,12 @@ int spec_read_json(const char *text, size_t len, struct keep **kept, struct spec
 
 	if (!j)
 		return err_set(e, ERR_INVALID,
-					   "the body on `tasks` is no valid JSON: line %d, column %d: %.200s", je.line,
+					   "it is no valid JSON: line %d, column %d: %.200s", je.line,
 					   je.column, je.text);
 	if (!json_is_object(j)) {
 		json_decref(j);
 		return err_set(e, ERR_INVALID,
-					   "the body on `tasks` must be one JSON object, such as "
+					   "it must be one JSON object, such as "
 					   "{\"type\":\"echo\",\"text\":\"hello\"}");
 	}
 	if (json_is_string(json_object_get(j, "specversion"))) {

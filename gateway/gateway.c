@@ -61,7 +61,7 @@ int gateway_start(struct gateway *g, struct err *e)
 	g->started_mono_ms = clock_mono_ms();
 	if (bus_open(&g->daemon.loop, &g->config.nats, "millrace-gateway", &bus_events, &g->bus, e) ||
 		http_open(&g->daemon.loop, &g->config.http, all_routes, &http_events, g, &g->http, e) ||
-		open_service(g, e))
+		open_service(g, e) || waits_open(&g->waits, g->bus, e))
 		return e->code;
 	timeout_init(&g->stop_look, bus_timeouts(g->bus));
 	log_info("listening", LOG_S("url", http_url(g->http)));
@@ -85,6 +85,7 @@ void gateway_stop(struct gateway *g)
 		return;
 	g->stopping = true;
 	http_quiesce(g->http);
+	waits_end_all(&g->waits); /* their tasks go on */
 	timeout_start(&g->stop_look, STOP_LOOK_MS, on_stop_look);
 }
 
@@ -93,7 +94,12 @@ void gateway_release(struct gateway *g)
 	if (g->bus)
 		timeout_stop(&g->stop_look);
 	ask_release(g);
+	submit_release(g);
+	if (g->bus)
+		waits_release(&g->waits);
+	recent_release(&g->recent);
 	service_close(&g->service);
-	http_close(&g->http);
+	http_close(&g->http); /* closes streams: those out of objects let go of theirs */
+	result_release(g);
 	bus_close(&g->bus);
 }

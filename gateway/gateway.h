@@ -7,8 +7,12 @@
 #include "gateway/ask.h"
 #include "gateway/config.h"
 #include "gateway/http.h"
+#include "gateway/recent.h"
+#include "gateway/waits.h"
 
 struct question;
+struct submitting;
+struct sending;
 
 struct gateway {
 	struct gateway_config config;
@@ -16,7 +20,11 @@ struct gateway {
 	struct bus *bus;
 	struct service *service; /* ctl.metrics, $SRV */
 	struct http *http;
-	struct question *questions; /* ask.c: under way */
+	struct question *questions;    /* ask.c: under way */
+	struct submitting *submitting; /* publish.c: under way */
+	struct sending *sending;       /* result.c: objects on their way out */
+	struct waits waits;
+	struct recent recent;
 	int64_t started_mono_ms;
 	bool stopping;
 	struct timeout stop_look;
@@ -28,3 +36,5 @@ void gateway_stop(struct gateway *g);
 void gateway_release(struct gateway *g);
 
 void ask_release(struct gateway *g);
+void submit_release(struct gateway *g);
+void result_release(struct gateway *g);

@@ -274,17 +274,37 @@ static unsigned status_of(int code)
 	}
 }
 
-/*
- * Our sentences begin with the thing at fault: `"priority" must be …`, `Task-Timeout: …`, `limit: …`.
- * Empty: they don't.
- */
+/* The word that a sentence begins with, where the sentence goes on to say what is wrong with it: "type holds a space". */
+static size_t subject_word(const char *sentence)
+{
+	static const char *const verbs[] = {" holds ", " is ", " must ", " has ", " begins ", " ends "};
+	size_t len = strspn(sentence, "abcdefghijklmnopqrstuvwxyz_.");
+
+	if (len == 2 && strncmp(sentence, "it", 2) == 0)
+		return 0;
+	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
+		if (strncmp(sentence + len, verbs[i], strlen(verbs[i])) == 0)
+			return len;
+	}
+	return 0;
+}
+
 void http_field_of(const char *sentence, char ret[65])
 {
-	const char *from = sentence + (*sentence == '"');
-	size_t len = strcspn(from, *sentence == '"' ? "\"" : ":");
+	const char *from = sentence;
+	size_t len;
 
 	ret[0] = '\0';
-	if (len == 0 || len > 64 || from[len] == '\0' || strcspn(from, " \t") < len)
+	if (strncmp(from, "header ", 7) == 0)
+		from += 7;
+	if (*from == '"') {
+		len = strcspn(++from, "\"");
+	} else {
+		len = strcspn(from, ": \t");
+		if (from[len] != ':')
+			len = subject_word(from);
+	}
+	if (len == 0 || len > 64 || strcspn(from, " \t") < len)
 		return;
 	memcpy(ret, from, len);
 	ret[len] = '\0';

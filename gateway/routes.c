@@ -5,6 +5,7 @@
 
 const struct http_route *const all_routes[] = {
 	health_routes,
+	task_routes,
 	operate_routes,
 	NULL,
 };

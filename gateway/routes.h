@@ -3,6 +3,7 @@
 
 #include "gateway/http.h"
 
+extern const struct http_route task_routes[];   /* /api/v1: tasks, submit, run */
 extern const struct http_route health_routes[]; /* /livez, /readyz, /health */
 extern const struct http_route
 	operate_routes[]; /* /api/v1: lanes, nodes, pools, agents, dead letters, schedules, … */
