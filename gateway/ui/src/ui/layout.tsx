@@ -87,7 +87,7 @@ export function Layout({ children }: { children: ComponentChildren }) {
 					aria-controls="nav" aria-label="Menu" onClick={() => { menuOpen.value = !menuOpen.value; }}>
 					<Icon name="menu" />
 				</button>
-				<a class="brand" href="#/"><Mark /><span>Millrace</span></a>
+				<a class="brand" href="#/" aria-label="Millrace: overview"><Mark /><span>Millrace</span></a>
 				<Find />
 				<div class="top-right">
 					{readOnly() && <Badge tone="mute">read only</Badge>}
