@@ -102,7 +102,7 @@ export function time(at: string | undefined, now = new Date()): string {
 	return `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${clock}`;
 }
 
-/** "12 s ago", "in 3 m 5 s". */
+/** "12 s ago", "9 m ago", "3 h 5 m ago"; what is to come to the second: "in 3 m 5 s". */
 export function ago(at: string | undefined, now = Date.now()): string {
 	const d = date(at);
 	if (!d)
@@ -110,7 +110,10 @@ export function ago(at: string | undefined, now = Date.now()): string {
 	const s = (now - d.getTime()) / 1000;
 	if (s < -0.5)
 		return `in ${seconds(Math.round(-s))}`;
-	return s < 1 ? "just now" : `${seconds(Math.floor(s))} ago`;
+	if (s < 1)
+		return "just now";
+	const size = s < 60 ? 1 : s < 86_400 ? 60 : 3600; // smaller units say nothing any more
+	return `${seconds(Math.floor(s / size) * size)} ago`;
 }
 
 /** RFC 3339 has nanoseconds here; a Date has milliseconds. NaN where absent. */
