@@ -1,0 +1,22 @@
+import { render } from "preact";
+import "uplot/dist/uPlot.min.css";
+import "./style/tokens.css";
+import "./style/base.css";
+import "./style/layout.css";
+import "./style/parts.css";
+import "./style/overview.css";
+import "./style/tasks.css";
+import "./style/operate.css";
+import { App } from "./app";
+import { startLive } from "./live";
+import { startLocation } from "./location";
+import { startSession } from "./session";
+import { startKeys } from "./ui/keys";
+import { startTheme } from "./ui/theme";
+
+startTheme();
+startLocation();
+startSession();
+startLive();
+startKeys();
+render(<App />, document.getElementById("app")!);
