@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 const struct http_route *const all_routes[] = {
+	ui_routes,
 	health_routes,
 	task_routes,
 	operate_routes,

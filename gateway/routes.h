@@ -3,9 +3,10 @@
 
 #include "gateway/http.h"
 
+extern const struct http_route ui_routes[];     /* /, /cluster, /assets */
 extern const struct http_route task_routes[];   /* /api/v1: tasks, submit, run */
 extern const struct http_route health_routes[]; /* /livez, /readyz, /health */
-extern const struct http_route
-	operate_routes[]; /* /api/v1: lanes, nodes, pools, agents, dead letters, schedules, … */
+/* /api/v1: lanes, nodes, pools, agents, dead letters, schedules, … */
+extern const struct http_route operate_routes[];
 
 extern const struct http_route *const all_routes[]; /* NULL-terminated */

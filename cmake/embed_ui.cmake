@@ -1,0 +1,16 @@
+# Writes the files of a directory as a C table: cmake -DOUT=x.c -DROOT=dir -P embed_ui.cmake
+file(GLOB_RECURSE files RELATIVE ${ROOT} ${ROOT}/*)
+list(SORT files)
+file(WRITE ${OUT} "/* Generated. */\n#include \"gateway/ui_files.h\"\n\nconst struct ui_file ui_files[] = {\n")
+foreach(file ${files})
+	file(READ ${ROOT}/${file} hex HEX)
+	file(SHA256 ${ROOT}/${file} digest)
+	string(SUBSTRING ${digest} 0 20 digest)
+	string(LENGTH "${hex}" len)
+	math(EXPR len "${len} / 2")
+	string(REGEX REPLACE "(..)" "\\\\x\\1" text "${hex}")
+	# Compilers may refuse longer lines; adjacent literals are one.
+	string(REGEX REPLACE "(................................................................................................................................)" "\\1\"\n\t \"" text "${text}")
+	file(APPEND ${OUT} "\t{\"/${file}\", \"\\\"${digest}\\\"\", ${len},\n\t \"${text}\"},\n")
+endforeach()
+file(APPEND ${OUT} "\t{0},\n};\n")
