@@ -3,7 +3,8 @@
 #
 #   deploy/deps.sh [--check] [build] [run] [test]
 #
-# Groups: build (compiler, libraries), run (broker, PostgreSQL, Python), test (pytest,
+# Groups: build (compiler, libraries; Node.js and npm for the dashboard, without which the
+# gateway builds as well), run (broker, PostgreSQL, Python), test (pytest,
 # linters, PgBouncer). Default: build run. --check installs nothing: it prints
 # the missing packages, one a line, and exits 1 when there are any.
 #
@@ -35,7 +36,7 @@ for arg in "$@"; do
 	--check) check=yes ;;
 	build | run | test) groups="$groups $arg" ;;
 	-h | --help)
-		sed -n '2,18s/^# \{0,1\}//p' "$0"
+		sed -n '2,19s/^# \{0,1\}//p' "$0"
 		exit 0
 		;;
 	*)
@@ -114,6 +115,18 @@ if [ -n "$missing" ]; then
 		exit 1
 	}
 fi
+
+# ---- Node.js for the dashboard: wanted, not needed ----
+
+case " $groups " in *" build "*)
+	if ! command -v npm >/dev/null && command -v apt-get >/dev/null && may_install; then
+		say "installing: nodejs npm (for the dashboard)"
+		[ -n "$missing" ] || apt update || true
+		apt install -y --no-install-recommends nodejs npm ||
+			say "no npm: the gateway is built without its dashboard"
+	fi
+	;;
+esac
 
 # ---- a current broker, and the nats CLI, where Go can build them ----
 
