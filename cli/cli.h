@@ -77,6 +77,8 @@ extern const struct cli_command commands_state[];  /* state.c */
 extern const struct cli_command commands_performance[]; /* performance.c */
 extern const struct cli_command commands_heal[];   /* heal.c */
 extern const struct cli_command commands_scaler[]; /* scaler.c */
+extern const struct cli_command commands_top[];    /* top.c */
+
 
 /* Global flags, environment and file; filled by common/config. */
 struct cli_config {
@@ -104,6 +106,7 @@ struct cli {
 	bool terminal; /* stdout is a terminal */
 	bool color;
 	bool interrupted; /* SIGINT or SIGTERM came; a second one ends the process */
+	void (*on_abrupt_end)(void); /* NULL, or what that second one must not leave out */
 	/* private to connect.c: */
 	struct err down;            /* why the broker is away */
 	bool settled, was_up, lost; /* settled: up, or refused for good */

@@ -26,7 +26,7 @@ static const struct cli_command commands_help[] = {
 
 static const struct cli_command *const commands[] = {
 	commands_dev,   commands_setup,  commands_submit, commands_task, commands_lane, commands_lane_control, commands_node, commands_pool,
-	commands_performance, commands_scaler, commands_heal,
+	commands_performance, commands_scaler, commands_heal, commands_top,
 	commands_dead,  commands_schedule, commands_state, commands_audit, commands_bench, commands_bench_load,
 	commands_doctor, commands_decode, commands_help, NULL,
 };
