@@ -71,6 +71,7 @@ extern const struct cli_command commands_dead[];   /* dead.c */
 extern const struct cli_command commands_doctor[]; /* doctor.c */
 extern const struct cli_command commands_decode[]; /* decode.c */
 extern const struct cli_command commands_bench[];  /* bench.c */
+extern const struct cli_command commands_bench_users[]; /* bench_users.c */
 extern const struct cli_command commands_bench_load[]; /* bench_load.c */
 extern const struct cli_command commands_audit[];  /* audit.c */
 extern const struct cli_command commands_state[];  /* state.c */
@@ -84,6 +85,7 @@ extern const struct cli_command commands_top[];    /* top.c */
 struct cli_config {
 	struct bus_config nats;
 	struct pg_config database; /* --database-url, DATABASE_URL */
+	char *http;                /* of a gateway; NULL or "": none is known */
 	char *log_level;
 	bool json;
 	bool no_color;
