@@ -71,17 +71,21 @@ extern const struct cli_command commands_dead[];   /* dead.c */
 extern const struct cli_command commands_doctor[]; /* doctor.c */
 extern const struct cli_command commands_decode[]; /* decode.c */
 extern const struct cli_command commands_bench[];  /* bench.c */
+extern const struct cli_command commands_bench_users[]; /* bench_users.c */
 extern const struct cli_command commands_bench_load[]; /* bench_load.c */
 extern const struct cli_command commands_audit[];  /* audit.c */
 extern const struct cli_command commands_state[];  /* state.c */
 extern const struct cli_command commands_performance[]; /* performance.c */
 extern const struct cli_command commands_heal[];   /* heal.c */
 extern const struct cli_command commands_scaler[]; /* scaler.c */
+extern const struct cli_command commands_top[];    /* top.c */
+
 
 /* Global flags, environment and file; filled by common/config. */
 struct cli_config {
 	struct bus_config nats;
 	struct pg_config database; /* --database-url, DATABASE_URL */
+	char *http;                /* of a gateway; NULL or "": none is known */
 	char *log_level;
 	bool json;
 	bool no_color;
@@ -104,6 +108,7 @@ struct cli {
 	bool terminal; /* stdout is a terminal */
 	bool color;
 	bool interrupted; /* SIGINT or SIGTERM came; a second one ends the process */
+	void (*on_abrupt_end)(void); /* NULL, or what that second one must not leave out */
 	/* private to connect.c: */
 	struct err down;            /* why the broker is away */
 	bool settled, was_up, lost; /* settled: up, or refused for good */

@@ -25,8 +25,11 @@ static void on_signal(uv_signal_t *h, int signum)
 	struct cli *c = h->data;
 
 	(void)signum;
-	if (c->interrupted)
+	if (c->interrupted) {
+		if (c->on_abrupt_end)
+			c->on_abrupt_end();
 		_exit(EXIT_INTERRUPTED);
+	}
 	c->interrupted = true;
 	uv_stop(&c->loop);
 }

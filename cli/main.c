@@ -26,8 +26,8 @@ static const struct cli_command commands_help[] = {
 
 static const struct cli_command *const commands[] = {
 	commands_dev,   commands_setup,  commands_submit, commands_task, commands_lane, commands_lane_control, commands_node, commands_pool,
-	commands_performance, commands_scaler, commands_heal,
-	commands_dead,  commands_schedule, commands_state, commands_audit, commands_bench, commands_bench_load,
+	commands_performance, commands_scaler, commands_heal, commands_top,
+	commands_dead,  commands_schedule, commands_state, commands_audit, commands_bench, commands_bench_load, commands_bench_users,
 	commands_doctor, commands_decode, commands_help, NULL,
 };
 
@@ -42,6 +42,8 @@ static const struct config_key keys[] = {
 	 "no colours (NO_COLOR does the same)"},
 	BUS_CONFIG_KEYS(struct cli_config, nats),
 	PG_CONFIG_KEYS(struct cli_config, database),
+	{"http", CONFIG_STRING, offsetof(struct cli_config, http), NULL,
+	 "address of a gateway, http://127.0.0.1:8080: doctor looks at it, bench users measures it"},
 	{"log.level", CONFIG_STRING, offsetof(struct cli_config, log_level), "warn",
 	 "debug, info, warn or error", "LOG_LEVEL"},
 	{0},

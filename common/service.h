@@ -1,7 +1,8 @@
 /*
  * A component as a NATS service: answers $SRV.PING, INFO and STATS, so that
  * `nats micro ls` shows it, and serves its endpoints in a queue group.
- * Every service also answers ctl.metrics with its Prometheus text.
+ * Every service also answers ctl.metrics with its Prometheus text; headers Service-Name and
+ * Service-Id (of this start) tell whose it is.
  */
 #pragma once
 

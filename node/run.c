@@ -323,6 +323,8 @@ static void start(struct run *r)
 	r->deadline_ms = r->started_ms + MAX_OF(t->timeout_ns / NS_PER_MS, 1);
 	r->h.handler = h;
 	r->h.on_done = on_done;
+	metric_observe(r->lane->waited,
+				   (double)MAX_OF(r->started_wall_ns - r->arrived_wall_ns, 0) / (double)NS_PER_S);
 	if (r->task.object && h->kind->object != OBJECT_AS_HEADER) {
 		r->fetching = true;
 		r->fetch = fetch_start(r->node, r->task.object, h->kind->object == OBJECT_AS_FILE,
@@ -372,6 +374,7 @@ void run_begin(struct node *n, struct served_lane *l, struct bus_msg **m,
 	r->msg = TAKE(*m);
 	r->body_bytes = bus_msg_len(r->msg);
 	r->lane_seq = meta->stream_seq;
+	r->arrived_wall_ns = meta->stored_wall_ns;
 	r->deliveries = meta->delivered;
 	r->started_wall_ns = clock_wall_ns();
 	r->started_ms = r->kept_ms = clock_mono_ms();

@@ -39,6 +39,7 @@ struct run {
 	char *made_id; /* where the message has none that can be used */
 	uint64_t lane_seq, deliveries, epoch;
 	size_t body_bytes;
+	int64_t arrived_wall_ns; /* on its lane, by the broker's clock */
 	int64_t started_wall_ns, finished_wall_ns;
 	int64_t started_ms, deadline_ms;
 	int64_t kept_ms; /* when ack_wait last started anew; monotonic */

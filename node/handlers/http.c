@@ -46,7 +46,7 @@ struct http {
 struct call {
 	struct http *http;
 	struct handler_run *run; /* NULL: ended; a read of its file still has it */
-	struct http_transfer transfer;
+	struct curl_transfer transfer;
 	unsigned ticket;
 	int64_t started_ns;
 	struct curl_slist *headers;
@@ -194,7 +194,7 @@ static void take_answer(struct call *c, long status)
 	finish(c, &r);
 }
 
-static void on_end(struct http_transfer *t, CURLcode how)
+static void on_end(struct curl_transfer *t, CURLcode how)
 {
 	struct call *c = container_of(t, struct call, transfer);
 	long status = 0;

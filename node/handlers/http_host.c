@@ -1,15 +1,13 @@
 /*
- * libcurl's multi interface on the loop: it says which sockets it wants
- * watched and when it wants to be woken, and is told what happened. One multi
- * for each host, so that connections are reused and counted per host.
+ * A host of http handlers. One of it for each host, so that connections are
+ * reused and counted per host, whichever handlers speak to it.
  *
- * Well: a socket is ready, libcurl goes on, a transfer ends, on_end. Badly:
- * whatever goes wrong with a transfer is its CURLcode; the breaker hears of
- * it from the handler. Closing waits for the poll handles and the timer.
+ * Well: transfers come and go on its curl_loop. Badly: the breaker hears of it
+ * from the handler. The last one to release it waits until nothing of it is
+ * left on the loop.
  */
 #include "node/handlers/http_host.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <utlist.h>
 
@@ -22,9 +20,7 @@ struct http_host {
 	char *authority;
 	struct http_host_config config;
 	unsigned refs;
-	CURLM *multi;
-	uv_timer_t timer;
-	unsigned handles; /* not yet closed */
+	struct curl_loop *curl;
 	struct breaker breaker;
 	struct metric *state, *opened, *refused;
 	void (*on_released)(void *data);
@@ -32,154 +28,18 @@ struct http_host {
 	struct http_host *prev, *next;
 };
 
-struct watch {
-	uv_poll_t poll;
-	struct http_host *host;
-	curl_socket_t socket;
-};
-
 static struct http_host *hosts; /* of this process: few */
-static unsigned users;          /* of libcurl */
-
-/* ---- between libcurl and the loop ---- */
-
-static void take_ended(struct http_host *h)
-{
-	CURLMsg *m;
-	int left;
-
-	while ((m = curl_multi_info_read(h->multi, &left))) {
-		CURLcode how = m->data.result;
-		CURL *easy = m->easy_handle;
-		char *private = NULL;
-		if (m->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
-		curl_multi_remove_handle(h->multi, easy);
-		struct http_transfer *t = (struct http_transfer *)(void *)private;
-		t->on_end(t, how);
-	}
-}
-
-static void on_ready(uv_poll_t *p, int status, int events)
-{
-	struct watch *w = p->data;
-	struct http_host *h = w->host;
-	int what = (events & UV_READABLE ? CURL_CSELECT_IN : 0) |
-			   (events & UV_WRITABLE ? CURL_CSELECT_OUT : 0) | (status < 0 ? CURL_CSELECT_ERR : 0);
-	int running;
-
-	curl_multi_socket_action(h->multi, w->socket, what, &running);
-	take_ended(h);
-}
-
-static void closed_one(struct http_host *h)
-{
-	if (--h->handles > 0)
-		return;
-	void (*on_released)(void *data) = h->on_released;
-	void *data = h->data;
-	free(h->authority);
-	free(h);
-	if (--users == 0)
-		curl_global_cleanup();
-	if (on_released)
-		on_released(data);
-}
-
-static void on_watch_closed(uv_handle_t *p)
-{
-	struct watch *w = p->data;
-	struct http_host *h = w->host;
-
-	free(w);
-	closed_one(h);
-}
-
-static void unwatch(struct http_host *h, struct watch *w)
-{
-	curl_multi_assign(h->multi, w->socket, NULL);
-	uv_poll_stop(&w->poll);
-	uv_close((uv_handle_t *)&w->poll, on_watch_closed);
-}
-
-static struct watch *watch(struct http_host *h, curl_socket_t socket)
-{
-	struct watch *w = xcalloc(1, sizeof(*w));
-
-	w->host = h;
-	w->socket = socket;
-	if (uv_poll_init(h->loop, &w->poll, socket) < 0) {
-		free(w);
-		return NULL;
-	}
-	w->poll.data = w;
-	h->handles++;
-	curl_multi_assign(h->multi, socket, w);
-	return w;
-}
-
-static int on_socket(CURL *easy, curl_socket_t socket, int what, void *data, void *own)
-{
-	struct http_host *h = data;
-	struct watch *w = own;
-
-	(void)easy;
-	if (what == CURL_POLL_REMOVE) {
-		if (w)
-			unwatch(h, w);
-		return 0;
-	}
-	if (!w)
-		w = watch(h, socket);
-	if (!w)
-		return -1; /* ends the transfer */
-	uv_poll_start(&w->poll,
-				  (what & CURL_POLL_IN ? UV_READABLE : 0) |
-					  (what & CURL_POLL_OUT ? UV_WRITABLE : 0),
-				  on_ready);
-	return 0;
-}
-
-static void on_timer(uv_timer_t *t)
-{
-	struct http_host *h = t->data;
-	int running;
-
-	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	take_ended(h);
-}
-
-/* Not even 0 ms may be done from in here. */
-static int on_timer_wanted(CURLM *multi, long ms, void *data)
-{
-	struct http_host *h = data;
-
-	(void)multi;
-	if (ms < 0) {
-		uv_timer_stop(&h->timer);
-	} else {
-		uv_update_time(h->loop);
-		uv_timer_start(&h->timer, on_timer, (uint64_t)ms, 0);
-	}
-	return 0;
-}
 
 /* ---- transfers ---- */
 
-int http_host_start(struct http_host *h, struct http_transfer *t, struct err *e)
+int http_host_start(struct http_host *h, struct curl_transfer *t, struct err *e)
 {
-	curl_easy_setopt(t->easy, CURLOPT_PRIVATE, (void *)t);
-	CURLMcode rc = curl_multi_add_handle(h->multi, t->easy);
-
-	if (rc != CURLM_OK)
-		return err_set(e, ERR_FAILED, "libcurl: %s", curl_multi_strerror(rc));
-	return 0;
+	return curl_loop_start(h->curl, t, e);
 }
 
-void http_host_abort(struct http_host *h, struct http_transfer *t)
+void http_host_abort(struct http_host *h, struct curl_transfer *t)
 {
-	curl_multi_remove_handle(h->multi, t->easy);
+	curl_loop_abort(h->curl, t);
 }
 
 /* ---- the breaker ---- */
@@ -258,24 +118,12 @@ static struct http_host *make(uv_loop_t *loop, const char *authority,
 {
 	struct http_host *h = xcalloc(1, sizeof(*h));
 
-	if (users++ == 0)
-		curl_global_init(CURL_GLOBAL_DEFAULT);
 	h->loop = loop;
 	h->authority = xstrdup(authority);
 	h->config = *config;
-	h->multi = curl_multi_init();
-	assert(h->multi); /* out of memory ends the process elsewhere too */
+	h->curl = curl_loop_open(loop, (long)config->connections);
 	breaker_init(&h->breaker, &config->breaker);
 	make_metrics(h);
-	uv_timer_init(loop, &h->timer);
-	h->timer.data = h;
-	h->handles = 1;
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-	curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-	curl_multi_setopt(h->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)config->connections);
-	curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)config->connections);
 	DL_APPEND(hosts, h);
 	return h;
 }
@@ -301,9 +149,15 @@ int http_host_get(uv_loop_t *loop, const char *authority, const struct http_host
 	return 0;
 }
 
-static void on_timer_closed(uv_handle_t *t)
+static void on_curl_closed(void *data)
 {
-	closed_one(t->data);
+	struct http_host *h = data;
+	void (*on_released)(void *data) = h->on_released;
+	void *its = h->data;
+
+	free(h->authority);
+	free(h);
+	on_released(its);
 }
 
 void http_host_release(struct http_host **host, void (*on_released)(void *data), void *data)
@@ -317,7 +171,5 @@ void http_host_release(struct http_host **host, void (*on_released)(void *data),
 	DL_DELETE(hosts, h);
 	h->on_released = on_released;
 	h->data = data;
-	/* Closes its connections, and for each says that its socket is not to be watched. */
-	curl_multi_cleanup(h->multi);
-	uv_close((uv_handle_t *)&h->timer, on_timer_closed);
+	curl_loop_close(&h->curl, on_curl_closed, h);
 }

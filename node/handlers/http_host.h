@@ -4,10 +4,7 @@
  */
 #pragma once
 
-#include <curl/curl.h>
-#include <uv.h>
-
-#include "common/err.h"
+#include "common/curl_loop.h"
 #include "node/handlers/breaker.h"
 
 struct http_host;
@@ -33,12 +30,6 @@ bool http_host_admit(struct http_host *h, unsigned *ret_ticket, int64_t *ret_wai
 void http_host_report(struct http_host *h, unsigned ticket, enum breaker_outcome how);
 const char *http_host_name(const struct http_host *h);
 
-/* Embedded in what waits for a transfer; easy's CURLOPT_PRIVATE is set to it. */
-struct http_transfer {
-	CURL *easy;
-	/* Never before http_host_start returned; easy is no part of the host any more. */
-	void (*on_end)(struct http_transfer *t, CURLcode how);
-};
-MUST_CHECK int http_host_start(struct http_host *h, struct http_transfer *t, struct err *e);
-/* on_end will not run. Not from within a callback of libcurl's. */
-void http_host_abort(struct http_host *h, struct http_transfer *t);
+/* As curl_loop_start and curl_loop_abort. */
+MUST_CHECK int http_host_start(struct http_host *h, struct curl_transfer *t, struct err *e);
+void http_host_abort(struct http_host *h, struct curl_transfer *t);

@@ -1,6 +1,7 @@
 /* What an HTTP answer means for a task. Pure. */
 #pragma once
 
+#include "common/http_retry.h"
 #include "node/handler.h"
 
 enum http_meaning {
@@ -12,9 +13,3 @@ enum http_meaning {
 enum http_meaning http_meaning(long status);
 /* Whether it speaks against the host, so that its breaker counts it: 408, 429 and 5xx. */
 bool http_speaks_against(long status);
-
-/*
- * The value of Retry-After, seconds or an HTTP date, as time from now. 0: absent, past, or neither.
- * At most a day.
- */
-int64_t http_retry_after_ns(const char *value, int64_t now_wall_ns);
