@@ -61,7 +61,17 @@ static int start(struct bench_home *h, struct err *e)
 	if (h->lanes > 0 && !(handlers = write_handlers(h, e)))
 		return e->code;
 	argv = argv_make(self, "dev", "--dir", h->dir, "--nodes", nodes_text, "--slots", slots_text,
-	                 "--no-bridge", "--no-scaler", handlers ? "--handlers" : NULL, handlers, NULL);
+	                 "--no-bridge", "--no-scaler", NULL);
+	if (h->gateway) {
+		argv_add(&argv, "--http-port");
+		argv_add(&argv, "0");
+	} else {
+		argv_add(&argv, "--no-gateway");
+	}
+	if (handlers) {
+		argv_add(&argv, "--handlers");
+		argv_add(&argv, handlers);
+	}
 	socket_env = xasprintf("NOTIFY_SOCKET=%s", n.name);
 
 	const char *env[] = {socket_env, NULL};
@@ -135,7 +145,7 @@ static int find_system(struct bench_home *h, struct err *e)
 
 int bench_home_open(struct cli *c, struct bench_home *ret, struct err *e)
 {
-	struct bench_home h = {.cli = c, .lanes = ret->lanes};
+	struct bench_home h = {.cli = c, .lanes = ret->lanes, .gateway = ret->gateway};
 	int rc = 0;
 
 	if (cli_value(c, "url"))

@@ -14,10 +14,11 @@ struct bench_home {
 	bool made_dir;    /* dir is ours too, and goes with it */
 	json_t *record;   /* of `millrace dev`; NULL with --url */
 	struct pg *pg;    /* connected, or NULL where no database is known */
+	bool gateway;     /* set before it is opened: with HTTP */
 	size_t lanes;     /* set before it is opened: the nodes have types lane0, lane1, …, as echo */
 };
 
-/* ret: zero but for lanes; with these it has to be a system that is started. Reads --dir, --url, --nodes, --slots; starts what is to be started and connects c->bus. Says so on stderr. */
+/* ret: zero but for gateway and lanes; with lanes it has to be a system that is started. Reads --dir, --url, --nodes, --slots; starts what is to be started and connects c->bus. Says so on stderr. */
 MUST_CHECK int bench_home_open(struct cli *c, struct bench_home *ret, struct err *e);
 /* Ends what was started; a directory that was there before stays, with its data. */
 void bench_home_close(struct bench_home *h);

@@ -29,15 +29,42 @@ static const char *dir_of(const struct cli *c)
 	return dir ? dir : ".run";
 }
 
+/* What --gateway-arg gave, in order; owned, its words borrowed. NULL: nothing. */
+static const char **gateway_words(const struct cli *c)
+{
+	const char **words = NULL;
+	size_t n = 0;
+
+	for (const char *word; (word = cli_value_nth(c, "gateway-arg", n)); n++) {
+		words = xreallocarray(words, n + 2, sizeof(*words));
+		words[n] = word;
+		words[n + 1] = NULL;
+	}
+	return words;
+}
+
+static bool gateway_installed(const struct cli *c)
+{
+	CLEANUP(free_ptr) char *path = proc_sibling("millrace-gateway");
+
+	if (access(path, X_OK) == 0)
+		return true;
+	cli_say(c, "dev: %s is not there: no HTTP, no dashboard", path);
+	return false;
+}
+
 static int read_options(const struct cli *c, struct dev_options *ret, struct err *e)
 {
-	int64_t nodes = 2, slots = 0, load = 0, max_nodes = 8;
+	int64_t nodes = 2, slots = 0, load = 0, max_nodes = 8, http_port = -1;
 
 	if (cli_number(c, "nodes", 0, 1000, &nodes, e) != 0 ||
 	    cli_number(c, "slots", 1, 10000, &slots, e) != 0 ||
 	    cli_number(c, "load", 1, 100000, &load, e) != 0 ||
-	    cli_number(c, "max-nodes", 1, 1000, &max_nodes, e) != 0)
+	    cli_number(c, "max-nodes", 1, 1000, &max_nodes, e) != 0 ||
+	    cli_number(c, "http-port", 0, 65535, &http_port, e) != 0)
 		return e->code;
+	if (cli_has(c, "no-gateway") && (cli_has(c, "http-port") || cli_has(c, "gateway-arg")))
+		return err_set(e, ERR_INVALID, "--no-gateway goes with neither --http-port nor --gateway-arg");
 	*ret = (struct dev_options){
 		.dir = dir_of(c),
 		.nodes = (unsigned)nodes,
@@ -47,6 +74,9 @@ static int read_options(const struct cli *c, struct dev_options *ret, struct err
 		.scaler = !cli_has(c, "no-scaler"),
 		.max_nodes = (unsigned)MAX_OF(max_nodes, nodes),
 		.scaler_config = cli_value(c, "scaler-config"),
+		.gateway = !cli_has(c, "no-gateway") && gateway_installed(c),
+		.http_port = (int)http_port,
+		.gateway_words = gateway_words(c),
 		.load_per_s = (unsigned)load,
 	};
 	return 0;
@@ -60,6 +90,7 @@ static char **supervisor_argv(const struct dev_options *o)
 	CLEANUP(free_ptr) char *slots = xasprintf("%u", o->slots);
 	CLEANUP(free_ptr) char *load = xasprintf("%u", o->load_per_s);
 	CLEANUP(free_ptr) char *max_nodes = xasprintf("%u", o->max_nodes);
+	CLEANUP(free_ptr) char *http_port = xasprintf("%d", o->http_port);
 	char **argv = argv_make(self, "dev", "--dir", o->dir, "--nodes", nodes, NULL);
 
 	if (!o->bridge)
@@ -79,6 +110,16 @@ static char **supervisor_argv(const struct dev_options *o)
 	if (o->load_per_s > 0) {
 		argv_add(&argv, "--load");
 		argv_add(&argv, load);
+	}
+	if (!o->gateway)
+		argv_add(&argv, "--no-gateway");
+	if (o->http_port >= 0) {
+		argv_add(&argv, "--http-port");
+		argv_add(&argv, http_port);
+	}
+	for (size_t i = 0; o->gateway_words && o->gateway_words[i]; i++) {
+		argv_add(&argv, "--gateway-arg");
+		argv_add(&argv, o->gateway_words[i]);
 	}
 	if (o->handlers) {
 		argv_add(&argv, "--handlers");
@@ -149,12 +190,15 @@ static int dev_run(struct cli *c, int argc, char **argv)
 {
 	struct dev_options o;
 	struct err e = {0};
+	int code;
 
 	(void)argc;
 	(void)argv;
 	if (read_options(c, &o, &e) != 0)
 		return cli_fail(c, &e);
-	return cli_has(c, "detach") ? detach(c, &o) : dev_system_run(c, &o);
+	code = cli_has(c, "detach") ? detach(c, &o) : dev_system_run(c, &o);
+	free(o.gateway_words);
+	return code;
 }
 
 static int dev_status(struct cli *c, int argc, char **argv)
@@ -360,6 +404,9 @@ static const struct cli_flag run_flags[] = {
 	{.name = "scaler-config", .value = "FILE", .help = "the scaler's configuration, for pools of your own"},
 	{.name = "no-scaler", .help = "without the scaler: the nodes stay as many as they are"},
 	{.name = "no-bridge", .help = "without the node that serves plain NATS subscribers"},
+	{.name = "http-port", .value = "P", .help = "where the gateway listens on 127.0.0.1 (default 8080, another where that is taken; 0: any free one)"},
+	{.name = "gateway-arg", .value = "WORD", .help = "a word more for the gateway's command line; may be repeated"},
+	{.name = "no-gateway", .help = "without the gateway: no HTTP, no dashboard"},
 	{.name = "load", .value = "R", .help = "submit R tasks a second, of echo, hash and stats"},
 	{.name = "detach", .help = "go on in the background; returns when all is ready"},
 	{0},
@@ -368,12 +415,16 @@ static const struct cli_flag run_flags[] = {
 const struct cli_command commands_dev[] = {
 	{.name = "dev",
 	 .usage =
-		 "[--dir D] [--nodes N] [--slots N] [--handlers FILE] [--max-nodes N] [--load R] [--detach]",
+		 "[--dir D] [--nodes N] [--slots N] [--handlers FILE] [--max-nodes N] [--http-port P] [--load R] [--detach]",
 	 .help = "the whole system on this machine, in one directory",
 	 .text = "Starts a private broker and PostgreSQL on free ports, declares what they need, and "
 			 "runs router, store,\n"
-			 "nodes and scaler. What ends by itself is started again. Logs are in DIR/log. Ctrl-C ends "
-			 "everything in order.\n",
+			 "nodes, scaler and gateway (the dashboard, on http://127.0.0.1:8080 where that port is free). "
+			 "What ends by\n"
+			 "itself is started again. Logs are in DIR/log. Ctrl-C ends everything in order.\n"
+			 "\n"
+			 "  millrace dev --detach; eval \"$(millrace dev env)\"; curl -s \"$MILLRACE_HTTP/health\"\n"
+			 "  millrace dev --http-port 9000 --gateway-arg=--config --gateway-arg=gateway.yaml\n",
 	 .flags = run_flags,
 	 .run = dev_run},
 	{.name = "dev status",

@@ -36,6 +36,7 @@ unsigned component_level(enum component_kind k)
 	case COMPONENT_STORE:
 	case COMPONENT_NODE:
 	case COMPONENT_SCALER:
+	case COMPONENT_GATEWAY:
 		return 2;
 	case COMPONENT_LOAD:
 	case COMPONENT_KINDS:
@@ -46,10 +47,13 @@ unsigned component_level(enum component_kind k)
 
 enum component_kind component_stop_order(unsigned n)
 {
-	/* Who starts nodes first, then who takes work, then who passes it on, then who records it, then what they stand on. */
+	/*
+	 * Who brings work first, then who starts nodes, then who takes work, then who passes it on, then who records it, then
+	 * what they stand on.
+	 */
 	static const enum component_kind order[] = {
-		COMPONENT_LOAD,   COMPONENT_SETUP, COMPONENT_SCALER, COMPONENT_NODE,
-		COMPONENT_ROUTER, COMPONENT_STORE, COMPONENT_BROKER, COMPONENT_POSTGRES,
+		COMPONENT_LOAD, COMPONENT_SETUP,  COMPONENT_GATEWAY, COMPONENT_SCALER,   COMPONENT_NODE,
+		COMPONENT_ROUTER, COMPONENT_STORE, COMPONENT_BROKER,  COMPONENT_POSTGRES,
 	};
 
 	return n < ARRAY_LEN(order) ? order[n] : COMPONENT_KINDS;
@@ -77,6 +81,7 @@ int component_death_signal(enum component_kind k)
 	case COMPONENT_STORE:
 	case COMPONENT_NODE:
 	case COMPONENT_SCALER:
+	case COMPONENT_GATEWAY:
 	case COMPONENT_LOAD:
 	case COMPONENT_KINDS:
 		break;

@@ -57,6 +57,18 @@ static void add_bridge(struct dev_plan *p)
 	add(p, "bridge", COMPONENT_NODE, argv);
 }
 
+static char **gateway_argv(const struct dev_plan *p)
+{
+	CLEANUP(free_ptr) char *listen = xasprintf("127.0.0.1:%d", p->ports.http);
+	char **argv = program("millrace-gateway");
+
+	argv_add(&argv, "--http-listen");
+	argv_add(&argv, listen);
+	for (const char *const *word = p->options->gateway_words; word && *word; word++)
+		argv_add(&argv, *word);
+	return argv;
+}
+
 static int add_engines(struct dev_plan *p, struct err *e)
 {
 	char **argv;
@@ -83,6 +95,8 @@ static void add_services(struct dev_plan *p)
 		add_bridge(p);
 	if (p->options->scaler)
 		add(p, "scaler", COMPONENT_SCALER, dev_scaler_argv(p->options, p->dir));
+	if (p->options->gateway)
+		add(p, "gateway", COMPONENT_GATEWAY, gateway_argv(p));
 	if (p->options->load_per_s > 0) {
 		argv = program("millrace");
 		argv_add(&argv, "dev");
@@ -92,15 +106,17 @@ static void add_services(struct dev_plan *p)
 	}
 }
 
-/* Addresses follow the ports: made before the first start, and again when an engine lost its port. */
+/* Addresses follow the ports: made before the first start, and again when one of them lost its port. */
 static void make_addresses(struct dev_plan *p)
 {
 	free(p->nats_url);
 	free(p->monitor_url);
 	free(p->database_url);
+	free(p->http_url);
 	p->nats_url = xasprintf("nats://127.0.0.1:%d", p->ports.nats);
 	p->monitor_url = xasprintf("http://127.0.0.1:%d", p->ports.nats_monitor);
 	p->database_url = postgres_url(&p->postgres, &p->ports);
+	p->http_url = p->options->gateway ? xasprintf("http://127.0.0.1:%d", p->ports.http) : xstrdup("");
 	free(p->env[0]);
 	free(p->env[1]);
 	p->env[0] = xasprintf("NATS_URL=%s", p->nats_url);
@@ -122,6 +138,10 @@ int plan_move(struct dev_plan *p, struct component *c, struct err *e)
 		rc = ports_replace(p->dir, &p->ports, &p->ports.postgres, e);
 		if (rc == 0)
 			argv = postgres_argv(&p->postgres, &p->ports);
+	} else if (c->kind == COMPONENT_GATEWAY && p->options->http_port <= 0) {
+		rc = ports_replace(p->dir, &p->ports, &p->ports.http, e);
+		if (rc == 0)
+			argv = gateway_argv(p);
 	}
 	if (rc == 0 && argv) {
 		argv_free(&c->argv);
@@ -138,7 +158,7 @@ int plan_make(struct dev_plan *p, const struct dev_options *o, const char *dir,
 	p->dir = dir;
 	p->env[2] = xasprintf("NOTIFY_SOCKET=%s", notify_name);
 	if (broker_find(dir, &p->broker, e) != 0 || postgres_find(dir, &p->postgres, e) != 0 ||
-	    ports_load(dir, &p->ports, e) != 0 || postgres_init(&p->postgres, dir, e) != 0)
+	    ports_load(dir, o->http_port, &p->ports, e) != 0 || postgres_init(&p->postgres, dir, e) != 0)
 		return e->code;
 	make_addresses(p);
 	if (add_engines(p, e) != 0)
@@ -161,6 +181,7 @@ void plan_release(struct dev_plan *p)
 	free(p->nats_url);
 	free(p->monitor_url);
 	free(p->database_url);
+	free(p->http_url);
 	broker_release(&p->broker);
 	postgres_release(&p->postgres);
 	*p = (struct dev_plan){0};

@@ -16,6 +16,7 @@ struct dev_plan {
 	struct postgres postgres;
 	struct dev_ports ports;
 	char *nats_url, *monitor_url, *database_url;
+	char *http_url;               /* "": no gateway */
 	char *env[4];                 /* what every component gets; ended by NULL */
 	struct component *components; /* in the order in which they are shown */
 	size_t n;
@@ -29,5 +30,5 @@ MUST_CHECK int plan_make(struct dev_plan *p, const struct dev_options *o, const 
                          const char *notify_name, struct err *e);
 void plan_release(struct dev_plan *p);
 
-/* Another port for an engine that could not have its own; addresses follow. Nothing for what is no engine. */
+/* Another port for who could not have its own; addresses follow. Nothing for what listens on none. */
 MUST_CHECK int plan_move(struct dev_plan *p, struct component *c, struct err *e);

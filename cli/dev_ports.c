@@ -51,15 +51,26 @@ struct port_slot {
 	int *port;
 };
 
-int ports_load(const char *dir, struct dev_ports *ret, struct err *e)
+/* The remembered one, else the one wished for, else any. */
+static int hold(json_int_t remembered, int wish, int *ret)
+{
+	int fd = remembered > 0 && remembered < 65536 ? bind_port((int)remembered, ret) : -1;
+
+	if (fd < 0 && wish > 0)
+		fd = bind_port(wish, ret);
+	return fd < 0 ? bind_port(0, ret) : fd;
+}
+
+int ports_load(const char *dir, int http_port, struct dev_ports *ret, struct err *e)
 {
 	CLEANUP(free_ptr) char *path = xasprintf("%s/ports.json", dir);
 	struct dev_ports ports = {0};
+	/* The one that may be wished for is first: nobody else shall get it. */
 	const struct port_slot slot[] = {
+		{"http", &ports.http},
 		{"nats", &ports.nats},
 		{"nats_monitor", &ports.nats_monitor},
 		{"postgres", &ports.postgres},
-		{"http", &ports.http},
 	};
 	json_t *file = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
 	int held[ARRAY_LEN(slot)];
@@ -68,14 +79,19 @@ int ports_load(const char *dir, struct dev_ports *ret, struct err *e)
 
 	/* All are held until the last is chosen, so that no two are the same. */
 	for (size_t i = 0; i < ARRAY_LEN(slot); i++) {
+		bool http = slot[i].port == &ports.http;
 		json_int_t old = json_integer_value(json_object_get(file, slot[i].key));
 
-		held[i] = old > 0 && old < 65536 ? bind_port((int)old, slot[i].port) : -1;
-		if (held[i] < 0) {
-			changed = true;
-			held[i] = bind_port(0, slot[i].port);
-		}
-		if (held[i] < 0 && rc == 0)
+		if (http && http_port > 0)
+			held[i] = bind_port(http_port, slot[i].port);
+		else
+			held[i] = hold(old, http && http_port < 0 ? HTTP_PORT : 0, slot[i].port);
+		changed = changed || *slot[i].port != old;
+		if (held[i] >= 0 || rc != 0)
+			continue;
+		if (http && http_port > 0)
+			rc = err_set(e, ERR_IO, "port %d on 127.0.0.1 can't be had: %s", http_port, strerror(errno));
+		else
 			rc = err_set(e, ERR_IO, "no free port on 127.0.0.1: %s", strerror(errno));
 	}
 	for (size_t i = 0; i < ARRAY_LEN(slot); i++) {

@@ -14,7 +14,12 @@ struct dev_ports {
 	int http;
 };
 
-/* Remembered ports where they are free still, others otherwise; what changed is written back. */
-MUST_CHECK int ports_load(const char *dir, struct dev_ports *ret, struct err *e);
+#define HTTP_PORT 8080 /* where people look for a gateway */
+
+/*
+ * Remembered ports where they are free still, others otherwise; what changed is written back.
+ * http_port: > 0: this one or none (ERR_IO); 0: any; -1: HTTP_PORT where none is remembered and it is free.
+ */
+MUST_CHECK int ports_load(const char *dir, int http_port, struct dev_ports *ret, struct err *e);
 /* Another port in the place of *which (one of ports'), since somebody else took it; written back. */
 MUST_CHECK int ports_replace(const char *dir, struct dev_ports *ports, int *which, struct err *e);

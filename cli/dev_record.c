@@ -37,7 +37,7 @@ int record_save(const struct dev_facts *f, struct err *e)
 	}
 	j = json_pack("{s:i, s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:o}", "pid", (int)f->pid, "dir", f->dir,
 	              "ready", f->ready, "nats_url", f->nats_url, "nats_monitor_url", f->monitor_url,
-	              "database_url", f->database_url, "http_url", "", "control", f->control, "components",
+	              "database_url", f->database_url, "http_url", f->http_url, "control", f->control, "components",
 	              list);
 	text = json_dumps(j, JSON_INDENT(1));
 	json_decref(j);
@@ -127,4 +127,6 @@ void record_print(const json_t *record, bool terminal)
 	printf("\nNATS        %s   (monitoring: %s)\n", text_of(record, "nats_url"),
 	       text_of(record, "nats_monitor_url"));
 	printf("PostgreSQL  %s\n", text_of(record, "database_url"));
+	if (*text_of(record, "http_url"))
+		printf("Dashboard   %s\n", text_of(record, "http_url"));
 }

@@ -15,6 +15,7 @@ struct dev_facts {
 	const char *dir;
 	const char *nats_url, *database_url;
 	const char *monitor_url;
+	const char *http_url; /* of the gateway; "": there is none */
 	const char *control; /* where `dev stop NAME` speaks to */
 	bool ready;
 	const struct component *components;

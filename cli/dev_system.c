@@ -2,10 +2,10 @@
  * The supervisor of `millrace dev`.
  *
  * Goes well: the engines (broker, PostgreSQL) start side by side; when both
- * answer, `millrace setup` declares everything; then router, store and nodes
- * start and each says READY=1 on our notification socket; the load, if any,
- * comes last. Then it waits: for children that end (started again, after a
- * backoff, and said), for commands, for a signal to stop.
+ * answer, `millrace setup` declares everything; then router, store, nodes,
+ * scaler and gateway start and each says READY=1 on our notification socket;
+ * the load, if any, comes last. Then it waits: for children that end (started
+ * again, after a backoff, and said), for commands, for a signal to stop.
  *
  * Fails: a component that ends three times before the system was up ends the
  * whole with that component's last words. A supervisor that is killed takes
@@ -64,6 +64,7 @@ static void save(struct system *s)
 		.nats_url = s->plan.nats_url,
 		.monitor_url = s->plan.monitor_url,
 		.database_url = s->plan.database_url,
+		.http_url = s->plan.http_url ? s->plan.http_url : "",
 		.control = s->notify.name,
 		.ready = s->up && !s->stopping,
 		.components = s->plan.components,

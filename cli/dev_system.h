@@ -15,6 +15,9 @@ struct dev_options {
 	bool scaler;            /* starts further nodes when there is much to do */
 	unsigned max_nodes;     /* of its pool `default`, those above included */
 	const char *scaler_config; /* a file for it instead of that pool, or NULL */
+	bool gateway;           /* HTTP and the dashboard */
+	int http_port;          /* of the gateway: this one and no other; 0: any free one; -1: 8080 where it is free */
+	const char **gateway_words; /* more for its command line, ended by NULL; or NULL; owned by the caller */
 	unsigned load_per_s;    /* 0: no load */
 };
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from .http import Http
 from .natsraw import Client
 from .wait import until
 
@@ -24,21 +25,23 @@ EXPECTED = re.compile(r"terminating (connection|autovacuum process|background wo
 def clean_env(**more):
     """The environment without anything that leads to another broker or database."""
     env = {k: v for k, v in os.environ.items()
-           if not re.match(r"NATS_|PG|DATABASE_URL|MILLRACE_(NATS|DATABASE)|NOTIFY_SOCKET", k)}
+           if not re.match(r"NATS_|PG|DATABASE_URL|MILLRACE_(NATS|DATABASE|HTTP)|NOTIFY_SOCKET", k)}
     env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
     env.update(more)
     return env
 
 
 class System:
-    def __init__(self, directory, nodes=2, slots=None, handlers=None, bridge=True, scaler=None):
+    def __init__(self, directory, nodes=2, slots=None, handlers=None, bridge=True, scaler=None, gateway=False):
         self.dir = Path(directory)
         self.nodes, self.slots, self.handlers, self.bridge = nodes, slots, handlers, bridge
         self.scaler = scaler  # None: none; else words for `millrace dev`, as ["--max-nodes", "4"]
+        self.gateway = gateway  # False: none; True, or words for `millrace-gateway`, as ["--http-rate", "50"]
         self.allowed = []
         self.children = []
         self._nats = None
         self.env = {}
+        self.http = ""  # http://127.0.0.1:PORT where there is a gateway
 
     # ---- life ----
 
@@ -49,6 +52,10 @@ class System:
         if not self.bridge:
             words += ["--no-bridge"]
         words += ["--no-scaler"] if self.scaler is None else list(map(str, self.scaler))
+        if self.gateway:  # any free port: 8080 is for people
+            words += ["--http-port", "0", *(f"--gateway-arg={w}" for w in (self.gateway if self.gateway is not True else []))]
+        else:
+            words += ["--no-gateway"]
         if self.handlers:
             words += ["--handlers", str(self.handlers)]
         done = subprocess.run([BIN / "millrace", "dev", "--dir", self.dir, "--detach", *words], cwd=ROOT,
@@ -56,7 +63,8 @@ class System:
         assert done.returncode == 0, f"millrace dev: {done.stdout}{done.stderr}"
         status = self.status()
         self.nats_url, self.database_url = status["nats_url"], status["database_url"]
-        self.env = clean_env(NATS_URL=self.nats_url, DATABASE_URL=self.database_url)
+        self.http = status["http_url"]
+        self.env = clean_env(NATS_URL=self.nats_url, DATABASE_URL=self.database_url, **({"MILLRACE_HTTP": self.http} if self.http else {}))
         return self
 
     def stop(self):
@@ -181,6 +189,11 @@ class System:
         if self._nats is None or self._nats.closed:
             self._nats = Client(self.nats_url)
         return self._nats
+
+    @property
+    def web(self):
+        """A client of the gateway (lib/http.py) of one's own: requests, and /events."""
+        return Http(self.http)
 
     def metrics(self, name):
         """The answer to ctl.metrics of whichever component has a metric of that name; all answer, in any order."""
