@@ -29,6 +29,9 @@ static const struct config_key keys[] = {
 	 NULL, 64 * KIB, 64 * MIB},
 	{"http.body_max", CONFIG_SIZE, offsetof(struct gateway_config, http.body_max_bytes), "1GiB",
 	 "largest body of a task", NULL, 64 * KIB, 1024 * GIB},
+	{"http.memory", CONFIG_SIZE, offsetof(struct gateway_config, http.memory_bytes), "256MiB",
+	 "all bodies and answers that are held at a time; over it requests are refused", NULL, 8 * MIB,
+	 1024 * GIB},
 	{"http.body_dir", CONFIG_STRING, offsetof(struct gateway_config, http.body_dir), NULL,
 	 "where bodies over http.body_memory wait until they are passed on; default $TMPDIR, else "
 	 "/tmp"},

@@ -27,6 +27,14 @@
 #define BACKLOG 4096
 #define TLS_FILE_MAX_BYTES 65536
 #define SPARE_DESCRIPTORS 64
+/*
+ * MHD asks to be run again at once as long as a connection can go neither forth nor back (a request that it refused
+ * before it was complete, a chunk's size without an end). The sweep ends such a one; until then we don't spin.
+ */
+#define VAIN_RUNS 8
+#define VAIN_PAUSE_MS 5
+/* GnuTLS' own choice, without the versions that nobody should speak any more. */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 /* ---- driving MHD ---- */
 
@@ -50,12 +58,14 @@ static void run(struct http *h)
 		return;
 	h->running = true;
 	h->again = false;
+	h->vain_runs++;
 	MHD_run(h->daemon);
 	h->running = false;
 	if (h->again)
 		uv_timer_start(&h->timer, on_timer, 0, 0);
 	else if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
-		uv_timer_start(&h->timer, on_timer, ms, 0);
+		uv_timer_start(&h->timer, on_timer, ms > 0 || h->vain_runs < VAIN_RUNS ? ms : VAIN_PAUSE_MS,
+					   0);
 	else
 		uv_timer_stop(&h->timer);
 }
@@ -85,13 +95,18 @@ static void on_connection(void *cls, struct MHD_Connection *c, void **socket_con
 		DL_APPEND(h->conns, x);
 		*socket_context = x;
 		h->connections++;
+		h->vain_runs = 0;
 	} else if (*socket_context) {
 		struct http_connection *x = *socket_context;
 
+		/* MHD 0.9.75 forgets to tell of an exchange where it refuses a request twice. */
+		exchange_lost(h, x);
 		DL_DELETE(h->conns, x);
 		free(x);
 		*socket_context = NULL;
-		h->connections--;
+		/* MHD looks for room to accept only when it runs. */
+		if (h->connections-- >= (size_t)h->config.connections_max)
+			http_kick(h);
 	}
 }
 
@@ -115,7 +130,8 @@ static void on_sweep(uv_timer_t *t)
 	int64_t idle_ms = h->config.idle_ns / NS_PER_MS + allowed_ms;
 
 	for (struct http_connection *c = h->conns; c; c = c->next) {
-		if (c->since_mono_ms && now_ms - c->since_mono_ms > idle_ms && c->fd >= 0)
+		if (c->since_mono_ms && c->fd >= 0 &&
+			now_ms - c->since_mono_ms > (c->used ? idle_ms : allowed_ms))
 			shutdown(c->fd, SHUT_RDWR);
 	}
 	exchange_sweep(h, now_ms);
@@ -240,6 +256,8 @@ static int start(struct http *h, struct err *e)
 		flags |= MHD_USE_TLS;
 		more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, h->tls_cert};
 		more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, h->tls_key};
+		more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0,
+											(void *)(uintptr_t)TLS_PRIORITIES};
 	}
 	more[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 	h->daemon = MHD_start_daemon(
@@ -305,11 +323,6 @@ const char *http_url(const struct http *h)
 	return h->url;
 }
 
-size_t http_open_requests(const struct http *h)
-{
-	return h->open_requests;
-}
-
 size_t http_connections(const struct http *h)
 {
 	return h->connections;
@@ -340,6 +353,7 @@ void http_close(struct http **hp)
 	/* MHD must not be stopped with connections that are suspended. */
 	exchange_abandon(h);
 	MHD_stop_daemon(h->daemon);
+	exchange_forget(h);
 	uv_close((uv_handle_t *)&h->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&h->timer, on_handle_closed);
 	uv_close((uv_handle_t *)&h->sweep, on_handle_closed);
