@@ -9,9 +9,7 @@
  * none. Later nothing here ends the process; a connection that sends too
  * slowly is shut down by the sweep.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -22,9 +20,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/http_internal.h"
+#include "gateway/http_listen.h"
 
 #define SWEEP_MS 500
-#define BACKLOG 4096
 #define TLS_FILE_MAX_BYTES 65536
 #define SPARE_DESCRIPTORS 64
 /*
@@ -149,61 +147,7 @@ static void on_log(void *cls UNUSED, const char *fmt, va_list args)
 	log_debug("http", LOG_S("said", text));
 }
 
-/* ---- listening ---- */
-
-/* "127.0.0.1:8080", "[::1]:8080", ":8080" */
-static int split_address(const char *text, char host[256], char port[8], struct err *e)
-{
-	const char *colon = strrchr(text, ':');
-	const char *from = text, *to = colon;
-
-	if (colon && *text == '[' && colon > text && colon[-1] == ']') {
-		from = text + 1;
-		to = colon - 1;
-	}
-	if (!colon || to - from > 255 || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
-		strspn(colon + 1, "0123456789") != strlen(colon + 1) || atol(colon + 1) > 65535)
-		return err_set(e, ERR_INVALID,
-					   "http.listen: \"%s\" is no address such as 127.0.0.1:8080 or [::1]:8080",
-					   text);
-	snprintf(host, 256, "%.*s", (int)(to - from), from);
-	snprintf(port, 8, "%s", colon + 1);
-	return 0;
-}
-
-static int listen_on(struct http *h, struct err *e)
-{
-	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
-	char host[256], port[8];
-	int on = 1, rc;
-
-	if (split_address(h->config.listen, host, port, e))
-		return e->code;
-	rc = getaddrinfo(*host ? host : NULL, port, &hints, &found);
-	if (rc)
-		return err_set(e, ERR_INVALID, "http.listen: %s: %s", h->config.listen, gai_strerror(rc));
-	h->listen_fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (h->listen_fd < 0 || setsockopt(h->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-		bind(h->listen_fd, found->ai_addr, found->ai_addrlen) || listen(h->listen_fd, BACKLOG)) {
-		int why = errno;
-
-		freeaddrinfo(found);
-		return err_set(e, ERR_IO, "cannot listen on %s: %s%s", h->config.listen, strerror(why),
-					   why == EADDRINUSE ? "; another address: --http-listen ADDRESS:PORT" : "");
-	}
-	freeaddrinfo(found);
-
-	struct sockaddr_storage is;
-	socklen_t len = sizeof(is);
-	char name[INET6_ADDRSTRLEN + 2] = "", number[8] = "";
-
-	if (getsockname(h->listen_fd, (struct sockaddr *)&is, &len) == 0)
-		(void)getnameinfo((struct sockaddr *)&is, len, name, sizeof(name), number, sizeof(number),
-						  NI_NUMERICHOST | NI_NUMERICSERV);
-	h->url = xasprintf(strchr(name, ':') ? "%s://[%s]:%s" : "%s://%s:%s",
-					   h->config.tls_cert ? "https" : "http", name, number);
-	return 0;
-}
+/* ---- start and end ---- */
 
 static int read_pem(const char *path, char **ret, struct err *e)
 {
@@ -295,16 +239,20 @@ int http_open(uv_loop_t *loop, const struct http_config *c, const struct http_ro
 
 	*h = (struct http){
 		.loop = loop, .config = *c, .routes = routes, .events = *ev, .data = data, .listen_fd = -1};
+	char *where = NULL;
+
 	raise_descriptors(h);
-	if (listen_on(h, e) || start(h, e)) {
+	if (http_listen(h->config.listen, &h->listen_fd, &where, e) || start(h, e)) {
 		if (h->listen_fd >= 0)
 			close(h->listen_fd);
-		free(h->url);
+		free(where);
 		free(h->tls_cert);
 		free(h->tls_key);
 		free(h);
 		return e->code;
 	}
+	h->url = xasprintf("%s://%s", h->config.tls_cert ? "https" : "http", where);
+	free(where);
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	uv_poll_init(loop, &h->poll, info->epoll_fd);
 	uv_timer_init(loop, &h->timer);

@@ -70,6 +70,7 @@ void http_set_scope(struct http_request *r, enum scope scope); /* admit's */
 
 /* Before the reply. Names and values of ours only: nothing that a stranger wrote with a line break. */
 void http_answer_header(struct http_request *r, const char *name, const char *value);
+bool http_answers_with(const struct http_request *r, const char *name);
 /* data is copied. */
 void http_reply(struct http_request *r, unsigned status, const char *content_type, const void *data,
 				size_t len);

@@ -139,7 +139,7 @@ void http_answer_header(struct http_request *r, const char *name, const char *va
 	r->headers[r->nheaders++] = (struct http_header_pair){xstrdup(name), xstrdup(value)};
 }
 
-static bool answers_with(const struct http_request *r, const char *name)
+bool http_answers_with(const struct http_request *r, const char *name)
 {
 	for (size_t i = 0; i < r->nheaders; i++) {
 		if (strcasecmp(r->headers[i].name, name) == 0)
@@ -235,9 +235,9 @@ static void problem(struct http_request *r, unsigned status, const char *field, 
 						  "status", (int)status, "detail", clean.data ? clean.data : "");
 	if (field && *field)
 		json_object_set_new(j, "field", json_string(field));
-	if (status == 401)
+	if (status == 401 && !http_answers_with(r, "WWW-Authenticate"))
 		http_answer_header(r, "WWW-Authenticate", "Bearer realm=\"millrace\"");
-	if ((status == 429 || status == 503) && !answers_with(r, "Retry-After"))
+	if ((status == 429 || status == 503) && !http_answers_with(r, "Retry-After"))
 		http_answer_header(r, "Retry-After", RETRY_AFTER_S);
 	char *text = json_dumps(j, JSON_COMPACT);
 	size_t len = text ? strlen(text) : 0;
