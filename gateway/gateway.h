@@ -4,6 +4,7 @@
 #include "common/bus.h"
 #include "common/daemon.h"
 #include "common/service.h"
+#include "gateway/access.h"
 #include "gateway/ask.h"
 #include "gateway/config.h"
 #include "gateway/http.h"
@@ -20,6 +21,7 @@ struct gateway {
 	struct bus *bus;
 	struct service *service; /* ctl.metrics, $SRV */
 	struct http *http;
+	struct access access;
 	struct question *questions;    /* ask.c: under way */
 	struct submitting *submitting; /* publish.c: under way */
 	struct sending *sending;       /* result.c: objects on their way out */

@@ -28,6 +28,10 @@ int main(int argc, char **argv)
 	struct err e = {0};
 	int rc = config_load(&gateway_program, argc, argv, &g.config, &extra, &e);
 
+	if (rc == 0 && !extra.done && g.config.access.new_token) {
+		rc = access_new_token(&g.config.access, &e);
+		extra.done = true;
+	}
 	if (rc == 0 && !extra.done)
 		rc = gateway_config_check(&g.config, &e);
 	if (rc == 0 && !extra.done && !extra.check_only)

@@ -6,6 +6,7 @@
 const struct http_route *const all_routes[] = {
 	ui_routes,
 	health_routes,
+	me_routes,
 	task_routes,
 	operate_routes,
 	NULL,
