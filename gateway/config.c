@@ -2,6 +2,7 @@
 #include "gateway/config.h"
 
 #include "common/clock.h"
+#include "gateway/cors.h"
 
 #define KIB INT64_C(1024)
 #define MIB (KIB * 1024)
@@ -39,6 +40,8 @@ static const struct config_key keys[] = {
 	 NULL, NS_PER_S, 3600 * NS_PER_S},
 	{"http.request_timeout", CONFIG_DURATION, offsetof(struct gateway_config, ask_timeout_ns),
 	 "10s", "how long a component may take to answer", NULL, 100 * NS_PER_MS, 300 * NS_PER_S},
+	{"http.cors_origins", CONFIG_STRING, offsetof(struct gateway_config, cors_origins), NULL,
+	 "origins whose pages may ask (CORS), with commas between: https://app.example, or * for any"},
 	{"tasks.default_type", CONFIG_STRING, offsetof(struct gateway_config, default_type), "default",
 	 "type of a task that names none"},
 	{0},
@@ -51,7 +54,8 @@ const struct config_program gateway_program = {
 	.summary = "REST, live dashboard and metrics over HTTP.",
 	.usage = "[options]",
 	.tables = tables,
-	.epilog = "The dashboard is at /, what can be asked at /docs.",
+	.epilog = "The dashboard is at /, what can be asked at /docs.\n"
+			  "millrace-gateway --list-routes prints each route and the scope that it needs.",
 };
 
 int gateway_config_check(const struct gateway_config *c, struct err *e)
@@ -60,5 +64,5 @@ int gateway_config_check(const struct gateway_config *c, struct err *e)
 		return err_set(e, ERR_INVALID,
 					   "http.tls_cert and http.tls_key belong together: %s is missing",
 					   c->http.tls_cert ? "http.tls_key" : "http.tls_cert");
-	return 0;
+	return cors_check(c->cors_origins, e);
 }

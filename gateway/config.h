@@ -10,6 +10,7 @@ struct gateway_config {
 	struct daemon_config daemon;
 	struct http_config http;
 	int64_t ask_timeout_ns;
+	char *cors_origins; /* NULL: none */
 	char *default_type; /* of a task that names none */
 };
 

@@ -7,21 +7,28 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "gateway/cors.h"
 #include "gateway/routes.h"
 
 #define STOP_LOOK_MS 50
 
 /* ---- the server's questions to us ---- */
 
-static bool on_admit(void *data UNUSED, struct http_request *r,
-					 const struct http_route *route UNUSED)
+static bool on_admit(void *data, struct http_request *r, const struct http_route *route UNUSED)
 {
+	const struct gateway *g = data;
+
+	if (cors_preflight(g->config.cors_origins, r))
+		return false;
 	http_set_scope(r, SCOPE_OPERATE);
 	return true;
 }
 
-static void on_decorate(void *data UNUSED, struct http_request *r UNUSED)
+static void on_decorate(void *data, struct http_request *r)
 {
+	const struct gateway *g = data;
+
+	cors_decorate(g->config.cors_origins, r);
 }
 
 /* ---- the broker ---- */
@@ -59,7 +66,8 @@ int gateway_start(struct gateway *g, struct err *e)
 	const struct http_events http_events = {on_admit, on_decorate, NULL};
 
 	g->started_mono_ms = clock_mono_ms();
-	if (bus_open(&g->daemon.loop, &g->config.nats, "millrace-gateway", &bus_events, &g->bus, e) ||
+	if (docs_init(&g->docs, e) ||
+		bus_open(&g->daemon.loop, &g->config.nats, "millrace-gateway", &bus_events, &g->bus, e) ||
 		http_open(&g->daemon.loop, &g->config.http, all_routes, &http_events, g, &g->http, e) ||
 		open_service(g, e) || waits_open(&g->waits, g->bus, e))
 		return e->code;
@@ -102,4 +110,5 @@ void gateway_release(struct gateway *g)
 	http_close(&g->http); /* closes streams: those out of objects let go of theirs */
 	result_release(g);
 	bus_close(&g->bus);
+	docs_release(&g->docs);
 }

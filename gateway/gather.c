@@ -8,6 +8,7 @@
 #include "gateway/gather.h"
 
 #include "common/clock.h"
+#include "gateway/list_page.h"
 
 struct gathering {
 	struct http_request *request;
@@ -99,6 +100,11 @@ void gather_on(void *data, struct http_request *r)
 
 	if (!query)
 		return;
+	if (json_integer_value(json_object_get(query, "limit")) > (json_int_t)LIST_PAGE_MAX) {
+		json_decref(query);
+		http_problem(r, 400, "limit", "limit: at most %u", LIST_PAGE_MAX);
+		return;
+	}
 	struct gathering *x = xcalloc(1, sizeof(*x));
 
 	*x = (struct gathering){.request = r, .what = what, .query = query};

@@ -5,6 +5,7 @@
 #include "gateway/gather.h"
 #include "gateway/list_page.h"
 #include "gateway/routes.h"
+#include "gateway/submit.h"
 #include "gateway/words.h"
 
 static const struct ask_param task_params[] = {
@@ -52,9 +53,39 @@ static json_t *nodes(const struct http_request *r UNUSED, const struct gathered 
 	return told;
 }
 
+/* ---- submitting ---- */
+
+static json_t *accepted(const char *id, const char *type, bool duplicate)
+{
+	return json_pack("{s:s, s:s, s:s, s:b}", "task_id", id, "type", type, "status", "queued",
+					 "duplicate", duplicate);
+}
+
+static const struct ask_param wait_param[] = {{"wait", NULL, ASK_TEXT}, {0}};
+
+static void on_submit(void *data, struct http_request *r)
+{
+	static const struct submit_style style = {.accepted = accepted, .ended = words_task};
+	json_t *given = ask_query(r, wait_param);
+	size_t len, blank;
+	const char *text = http_body(r, &len);
+
+	if (!given)
+		return;
+	json_decref(given);
+	blank = strspn(text, " \t\r\n");
+	if (text[blank] == '{')
+		submit_spec(data, r, text, len, &style);
+	else
+		http_problem(r, 400, NULL,
+					 "the body must be a task as JSON, such as {\"text\": \"…\", \"type\": "
+					 "\"summarize\", \"required\": {\"gpu\": true}}");
+}
+
 static const struct ask_param list_params[] = {LIST_PARAMS, {0}};
 
 const struct http_route compat_tasks_routes[] = {
+	{"POST", "/tasks/submit", SCOPE_SUBMIT, on_submit, 0, NULL},
 	{"GET", "/tasks/queued", SCOPE_READ, on_list, 0, "scheduled queued"},
 	{"GET", "/tasks/in_progress", SCOPE_READ, on_list, 0, "running"},
 	{"GET", "/tasks/results", SCOPE_READ, on_list, 0, "completed dead"},

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "common/clock.h"
-#include "common/codec.h"
+#include "gateway/task_view.h"
 
 /* An agent that says nothing for so long, and for three of its heartbeats, is not well. */
 #define SILENT_S 90
@@ -49,13 +49,6 @@ json_t *words_since(const json_t *record, const char *key, int64_t now_wall_ns)
 
 /* ---- tasks ---- */
 
-const char *words_status(const char *state)
-{
-	if (str_eq(state, "scheduled"))
-		return "queued";
-	return str_eq(state, "dead") ? "failed" : state;
-}
-
 /* "summarize--gpu--model_x" → {"gpu": true, "model_x": true} */
 static json_t *required_of(const char *lane)
 {
@@ -90,7 +83,7 @@ static void put_bytes(json_t *out, const char *name, const json_t *task, const c
 json_t *words_task(const json_t *task)
 {
 	json_t *out = json_pack("{s:o, s:o, s:s, s:o, s:o}", "task_id", words_copy(task, "id"), "type",
-							words_copy(task, "type"), "status", words_status(words_text(task, "state")),
+							words_copy(task, "type"), "status", task_view_status(words_text(task, "state")),
 							"required", required_of(words_text(task, "lane")), "priority",
 							words_copy(task, "priority"));
 	static const char *const same[] = {"node",       "attempt",     "submitted_at", "started_at",
@@ -133,7 +126,7 @@ json_t *words_cluster_task(const json_t *task)
 	json_t *out =
 		json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "task_id",
 				  words_copy(task, "id"), "agent_type", words_copy(task, "type"), "description",
-				  description_of(task), "status", words_status(words_text(task, "state")), "worker",
+				  description_of(task), "status", task_view_status(words_text(task, "state")), "worker",
 				  words_copy(task, "node"), "attempts", words_copy(task, "attempt"), "error",
 				  words_copy(task, "error"), "created_at", words_copy(task, "submitted_at"),
 				  "started_at", words_copy(task, "started_at"), "completed_at",
@@ -156,7 +149,7 @@ const char *words_agent_trouble(const json_t *agent, int64_t now_wall_ns)
 {
 	const json_t *status = json_object_get(agent, "status");
 	int64_t beat_ms = json_integer_value(json_object_get(agent, "heartbeat_interval_ms"));
-	int64_t silent_s = MAX_OF(beat_ms * HEARTBEATS_MISSED / 1000, INT64_C(SILENT_S)), at;
+	int64_t silent_s = MAX_OF(beat_ms * HEARTBEATS_MISSED / 1000, (int64_t)SILENT_S), at;
 
 	if (str_eq(words_agent_state(agent), "backoff"))
 		return "it keeps ending, and is started again with growing pauses";

@@ -5,8 +5,6 @@
 
 #include "common/err.h"
 
-/* Of a task: queued, running, completed, failed, cancelled. */
-const char *words_status(const char *state);
 /* A task of TaskPage as /tasks/… tells it. Returns owned. */
 json_t *words_task(const json_t *task);
 /* A task of TaskGet as /api/cluster/task/{id} tells it. Returns owned. */
