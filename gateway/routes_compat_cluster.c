@@ -4,6 +4,7 @@
  * tasks for a role.
  */
 #include "common/clock.h"
+#include "gateway/gateway.h"
 #include "gateway/gather.h"
 #include "gateway/list_page.h"
 #include "gateway/routes.h"
@@ -290,19 +291,41 @@ static void on_history(void *data, struct http_request *r)
 
 /* ---- tasks ---- */
 
-static json_t *shape_task(const struct http_request *r UNUSED, const json_t *task)
+struct looking {
+	struct gateway *gateway;
+	struct http_request *request;
+};
+
+static void on_found(void *data, const struct ask_answer *a)
 {
-	return words_cluster_task(task);
+	struct looking *l = data;
+	const struct recent_task *t = recent_find(&l->gateway->recent, http_param(l->request, "id"));
+
+	if (a->status == 200 && json_is_object(a->json)) {
+		http_reply_json(l->request, 200, words_cluster_task(a->json));
+	} else if (a->status == 404 && t) { /* submitted a moment ago, and not stored yet */
+		json_t *task = json_pack("{s:s, s:s, s:s, s:i}", "id", t->id, "type", t->type, "state",
+								 "queued", "attempt", 0);
+
+		http_reply_json(l->request, 200, words_cluster_task(task));
+		json_decref(task);
+	} else {
+		ask_fail(l->request, a);
+	}
+	free(l);
 }
 
 static void on_task(void *data, struct http_request *r)
 {
 	json_t *get = ask_query(r, no_params);
+	struct looking *l;
 
 	if (!get)
 		return;
+	l = xmalloc(sizeof(*l));
+	*l = (struct looking){data, r};
 	json_object_set_new(get, "id", json_string(http_param(r, "id")));
-	ask_shaped(data, r, "api.task.get", get, shape_task);
+	ask(data, "api.task.get", get, on_found, l);
 }
 
 static json_t *accepted(const char *id, const char *type, bool duplicate)
