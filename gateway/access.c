@@ -17,13 +17,9 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/http_listen.h"
+#include "gateway/cors.h"
 #include "gateway/origin.h"
 
-#define CORS_METHODS "GET, POST, PUT, DELETE"
-#define CORS_HEADERS                                                                        \
-	"Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Task-Id, Task-Priority, " \
-	"Task-Requires, Task-Timeout, Task-Attempts, Task-Delay, Task-At, Task-Project, Task-Meta"
-#define CORS_MAX_AGE_S "600"
 #define HOW_TO_MAKE_ONE                                                                  \
 	"millrace-gateway --new-token NAME --scope operate >> FILE makes one; name it with " \
 	"--http-tokens-file FILE"
@@ -82,21 +78,6 @@ static bool changes(const struct http_request *r)
 	return !str_eq(http_method(r), "GET") && !str_eq(http_method(r), "HEAD");
 }
 
-/* A browser asks whether a page of a listed origin may; what it may is decided when it does. */
-static bool preflight(const struct access *a, struct http_request *r)
-{
-	const char *origin = http_header(r, "Origin");
-
-	if (!str_eq(http_method(r), "OPTIONS") || !origin ||
-		!http_header(r, "Access-Control-Request-Method") || !origin_listed(origin, a->config->cors))
-		return false;
-	http_answer_header(r, "Access-Control-Allow-Methods", CORS_METHODS);
-	http_answer_header(r, "Access-Control-Allow-Headers", CORS_HEADERS);
-	http_answer_header(r, "Access-Control-Max-Age", CORS_MAX_AGE_S);
-	http_reply(r, 204, NULL, "", 0);
-	return true;
-}
-
 static bool from_here(const struct access *a, struct http_request *r)
 {
 	const char *host = http_header(r, "Host"), *origin = http_header(r, "Origin"),
@@ -109,12 +90,12 @@ static bool from_here(const struct access *a, struct http_request *r)
 					 host);
 		return false;
 	}
-	if (!changes(r) || (origin && origin_listed(origin, a->config->cors)))
+	if (!changes(r) || (origin && cors_allows(a->config->cors, origin)))
 		return true;
 	if ((origin && !(host && origin_is_host(origin, host))) ||
 		(site && !str_eq(site, "same-origin") && !str_eq(site, "none"))) {
 		http_problem(r, 403, origin ? "Origin" : "Sec-Fetch-Site",
-					 "a page of another site may change nothing here; http.cors lists those that "
+					 "a page of another site may change nothing here; http.cors_origins lists those that "
 					 "may");
 		return false;
 	}
@@ -213,7 +194,7 @@ bool access_admit(struct access *a, const struct http *h, struct http_request *r
 	enum scope need = route ? route->scope : SCOPE_READ;
 	const struct token *t = NULL;
 
-	if (preflight(a, r))
+	if (cors_preflight(a->config->cors, r))
 		return false;
 	if (need == SCOPE_NONE)
 		return true;

@@ -52,6 +52,7 @@ static const char *who_answers(const char *subject)
 		{"api.dead.", "router"},
 		{"api.schedule.", "router"},
 		{"ctl.node.", "node of that name"},
+		{"$JS.API.", "broker's JetStream"},
 		{"api.", "store"},
 	};
 

@@ -2,6 +2,7 @@
 #include "gateway/config.h"
 
 #include "common/clock.h"
+#include "gateway/cors.h"
 
 #define KIB INT64_C(1024)
 #define MIB (KIB * 1024)
@@ -44,8 +45,8 @@ static const struct config_key keys[] = {
 	 "file of tokens (docs/operations.md); then every request needs one"},
 	{"http.hosts", CONFIG_STRING, offsetof(struct gateway_config, access.hosts), NULL,
 	 "names of this gateway beside localhost, comma-separated; only asked for without tokens"},
-	{"http.cors", CONFIG_STRING, offsetof(struct gateway_config, access.cors), NULL,
-	 "origins whose pages may use this gateway, comma-separated, such as https://ops.example.org"},
+	{"http.cors_origins", CONFIG_STRING, offsetof(struct gateway_config, access.cors), NULL,
+	 "origins whose pages may ask (CORS), with commas between: https://app.example, or * for any"},
 	{"http.rate", CONFIG_INT, offsetof(struct gateway_config, access.rate_per_s), "2000",
 	 "most requests a second of one address, and of one token; 0: no limit. Only with tokens", NULL,
 	 0, 1000000},
@@ -81,7 +82,9 @@ const struct config_program gateway_program = {
 		"\n"
 		"  millrace-gateway                                    this machine alone, without tokens\n"
 		"  millrace-gateway --new-token laptop --scope operate >> tokens\n"
-		"  millrace-gateway --http-listen 0.0.0.0:8080 --http-tokens-file tokens",
+		"  millrace-gateway --http-listen 0.0.0.0:8080 --http-tokens-file tokens"
+		"\n"
+		"--list-routes prints each route and the scope that it needs.",
 };
 
 int gateway_config_check(const struct gateway_config *c, struct err *e)
@@ -90,5 +93,7 @@ int gateway_config_check(const struct gateway_config *c, struct err *e)
 		return err_set(e, ERR_INVALID,
 					   "http.tls_cert and http.tls_key belong together: %s is missing",
 					   c->http.tls_cert ? "http.tls_key" : "http.tls_cert");
+	if (cors_check(c->access.cors, e))
+		return e->code;
 	return access_check(&c->access, &c->http, e);
 }

@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "gateway/cors.h"
 #include "gateway/routes.h"
 #include "gateway/shield.h"
 
@@ -25,7 +26,8 @@ static void on_decorate(void *data, struct http_request *r)
 {
 	const struct gateway *g = data;
 
-	shield_add(r, g->config.http.tls_cert, g->config.access.cors);
+	shield_add(r, g->config.http.tls_cert);
+	cors_decorate(g->config.access.cors, r);
 }
 
 /* ---- the broker ---- */
@@ -63,7 +65,8 @@ int gateway_start(struct gateway *g, struct err *e)
 	const struct http_events http_events = {on_admit, on_decorate, NULL};
 
 	g->started_mono_ms = clock_mono_ms();
-	if (access_open(&g->access, &g->config.access, &g->config.http, e) ||
+	if (docs_init(&g->docs, e) ||
+		access_open(&g->access, &g->config.access, &g->config.http, e) ||
 		bus_open(&g->daemon.loop, &g->config.nats, "millrace-gateway", &bus_events, &g->bus, e) ||
 		http_open(&g->daemon.loop, &g->config.http, all_routes, &http_events, g, &g->http, e) ||
 		open_service(g, e) || waits_open(&g->waits, g->bus, e))
@@ -108,4 +111,5 @@ void gateway_release(struct gateway *g)
 	result_release(g);
 	access_release(&g->access);
 	bus_close(&g->bus);
+	docs_release(&g->docs);
 }

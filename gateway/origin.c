@@ -88,8 +88,3 @@ bool origin_is_host(const char *origin, const char *host)
 
 	return rest && *rest && strcasecmp(rest, host) == 0;
 }
-
-bool origin_listed(const char *origin, const char *list)
-{
-	return in_list(origin, list);
-}

@@ -12,5 +12,3 @@ bool origin_host_ok(const char *host, const char *listen, const char *list);
 bool origin_host_is_loopback(const char *host);
 /* Whether an Origin header is the page that this very host serves. */
 bool origin_is_host(const char *origin, const char *host);
-/* Whether it is one of the comma-separated list (may be NULL). */
-bool origin_listed(const char *origin, const char *list);

@@ -17,7 +17,6 @@
 	"form-action 'self'; frame-ancestors 'none'"
 #define CSP_DATA "default-src 'none'; frame-ancestors 'none'; sandbox"
 #define HSTS "max-age=31536000"
-#define CORS_EXPOSED "Location, Retry-After, Task-Id, Task-State"
 
 static void add(struct http_request *r, const char *name, const char *value)
 {
@@ -25,10 +24,10 @@ static void add(struct http_request *r, const char *name, const char *value)
 		http_answer_header(r, name, value);
 }
 
-void shield_add(struct http_request *r, bool tls, const char *cors)
+void shield_add(struct http_request *r, bool tls)
 {
 	bool data = strncmp(http_path(r), "/api/", 5) == 0;
-	const char *host = http_header(r, "Host"), *origin = http_header(r, "Origin");
+	const char *host = http_header(r, "Host");
 
 	add(r, "X-Content-Type-Options", "nosniff");
 	add(r, "Content-Security-Policy", data ? CSP_DATA : CSP_PAGE);
@@ -39,11 +38,4 @@ void shield_add(struct http_request *r, bool tls, const char *cors)
 	/* A name of this machine would be held to it whatever else is served on it. */
 	if (tls && host && !origin_host_is_loopback(host))
 		add(r, "Strict-Transport-Security", HSTS);
-	if (!cors)
-		return;
-	add(r, "Vary", "Origin");
-	if (origin && origin_listed(origin, cors)) {
-		add(r, "Access-Control-Allow-Origin", origin);
-		add(r, "Access-Control-Expose-Headers", CORS_EXPOSED);
-	}
 }

@@ -3,5 +3,5 @@
 
 #include "gateway/http.h"
 
-/* tls: answers go out encrypted. cors: origins whose pages may read answers (comma-separated; NULL: none). */
-void shield_add(struct http_request *r, bool tls, const char *cors);
+/* tls: answers go out encrypted. */
+void shield_add(struct http_request *r, bool tls);
