@@ -30,7 +30,7 @@ const FIELDS: readonly (readonly [keyof Form, string])[] = [
 ];
 
 const TOKEN = /^(?!-)(?!.*--)[A-Za-z0-9_-]{1,64}(?<!-)$/;
-const DURATION = /^\s*(\d+(\.\d+)?\s*(ns|us|µs|ms|s|m|h|d)\s*)+$/;
+const DURATION = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ns|us|ms|s|m|h|d))+)$/; // a bare number: seconds
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 /** Faults by field; {} where it may go. The gateway looks again. */
@@ -43,7 +43,7 @@ export function faults(f: Form): Partial<Record<keyof Form, string>> {
 	if (f.requires.trim() && !f.requires.split(",").every((r) => TOKEN.test(r.trim())))
 		bad.requires = "Capabilities, separated by commas: gpu,plugin-x";
 	for (const key of ["timeout", "delay", "expires"] as const)
-		if (f[key].trim() && !DURATION.test(f[key]))
+		if (f[key].trim() && !DURATION.test(f[key].trim()))
 			bad[key] = "A duration such as 30s or 5m.";
 	if (f.attempts.trim() && !(Number.isInteger(Number(f.attempts)) && Number(f.attempts) >= 1 && Number(f.attempts) <= 1000))
 		bad.attempts = "1 to 1000, the first included.";
