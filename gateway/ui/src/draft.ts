@@ -30,7 +30,7 @@ const FIELDS: readonly (readonly [keyof Form, string])[] = [
 ];
 
 const TOKEN = /^(?!-)(?!.*--)[A-Za-z0-9_-]{1,64}(?<!-)$/;
-const DURATION = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ns|us|ms|s|m|h|d))+)$/; // a bare number: seconds
+const DURATION = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ns|us|µs|μs|ms|s|m|h|d))+)$/; // a bare number: seconds
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;
 
 /** Faults by field; {} where it may go. The gateway looks again. */
