@@ -2,7 +2,7 @@
 // does it now.
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import { api } from "../api";
+import { api, ApiError, sentence } from "../api";
 import { ms, plural } from "../format";
 import { useLoad } from "../load";
 import type { HealCheck, HealEvent, HealStatus } from "../types_operate";
@@ -14,6 +14,7 @@ import { Select } from "../ui/field";
 import { Empty, Failed, Loading, Stale } from "../ui/states";
 import { Table, type Column } from "../ui/table";
 import { Ago } from "../ui/time";
+import { failed } from "../ui/toast";
 
 const EVERY_MS = 2000;
 const UNITS: Record<string, string> = {
@@ -70,9 +71,16 @@ export function HealButton({ checks }: { checks: readonly HealCheck[] }) {
 		});
 		if (!sure)
 			return;
-		const answer = await api.post<{ events?: HealEvent[] }>("/heal", check ? { check } : {});
+		try {
+			const answer = await api.post<{ events?: HealEvent[] }>("/heal", check ? { check } : {});
+			setTold(answer.events ?? []);
+		} catch (e) {
+			// Acts take their time; the scaler goes on with them whoever waits.
+			if (!(e instanceof ApiError && (e.status === 503 || e.status === 504)))
+				throw e;
+			failed(new Error(`${sentence(e)} Acts that were begun go on; what was done will be in the history.`));
+		}
 		turn.value++;
-		setTold(answer.events ?? []);
 	};
 	return (
 		<>

@@ -27,11 +27,11 @@ export function PauseLane({ lane, onClose }: { lane: string; onClose: () => void
 	const pause = async () => {
 		const duration = span === "other" ? other.trim() : span;
 		try {
-			await api.post(`/lanes/${part(lane)}/pause`, { reason: reason.trim(), ...(duration && { for: duration }) });
+			await api.post(`/lanes/${part(lane)}/pause`, { reason: reason.trim(), ...(duration && { duration }) });
 			done(`${lane}: paused${duration ? ` for ${duration}` : ""}`);
 			onClose();
 		} catch (e) {
-			setFault(faultOf(e, ["for", "duration", "reason"]));
+			setFault(faultOf(e, ["duration", "reason"]));
 		}
 	};
 	return (
