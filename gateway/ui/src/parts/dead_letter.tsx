@@ -1,6 +1,7 @@
-// One dead letter: what it died of, its headers and body; replay as it is, or with another body.
-import { useState } from "preact/hooks";
+// One dead letter: what it died of, its headers and body; replay as it is, or (by the submit form) with
+// another body.
 import { part } from "../api";
+import { bytesOf } from "../bytes";
 import { bytes, count } from "../format";
 import { useLoad } from "../load";
 import { go, href, taskHref } from "../location";
@@ -10,9 +11,8 @@ import { Card, Facts, Page } from "../ui/card";
 import { CopyButton } from "../ui/copy";
 import { Empty, Failed, Loading } from "../ui/states";
 import { Ago, Time } from "../ui/time";
-import { BytesView } from "./bytes_view";
+import { Viewer } from "../ui/viewer";
 import { discard, replay } from "./dead_acts";
-import { EditReplay } from "./edit_replay";
 
 export function HeaderList({ of }: { of: Record<string, string> | undefined | null }) {
 	const all = Object.entries(of ?? {});
@@ -27,7 +27,6 @@ export function HeaderList({ of }: { of: Record<string, string> | undefined | nu
 
 export function DeadLetterView({ id }: { id: string }) {
 	const { data: l, error, loading, reload } = useLoad<DeadLetter>(`/dead/${part(id)}`);
-	const [editing, setEditing] = useState(false);
 	const title = <>Dead letter <span class="mono">{id}</span></>;
 	if (error?.status === 404) {
 		return (
@@ -38,8 +37,7 @@ export function DeadLetterView({ id }: { id: string }) {
 	}
 	if (!l)
 		return <Page title={title}>{loading ? <Loading /> : error && <Failed error={error} retry={reload} />}</Page>;
-	const text = typeof l.body_base64 !== "string" || !l.body_base64;
-	const whole = !l.left_out?.includes("body");
+	const body = bytesOf(l, "body") ?? ((l.body_bytes ?? 0) === 0 ? new Uint8Array() : null);
 	return (
 		<Page title={title}
 			text={<><a href={href("/dead", { fingerprint: l.fingerprint })}>Others of failure {l.fingerprint}</a> · <a href={taskHref(id)}>the task</a></>}
@@ -47,8 +45,8 @@ export function DeadLetterView({ id }: { id: string }) {
 				<>
 					<Button icon="retry" kind="primary" scope="operate"
 						onClick={() => replay({ id }, 1).then(() => go(taskHref(l.retry_id ?? id)))}>Replay</Button>
-					<Button icon="edit" scope="submit" disabled={!text || !whole} title={!text ? "Its body is no text" : whole ? "" : "Its body did not fit into the letter"}
-						onClick={() => setEditing(true)}>Edit and replay…</Button>
+					<Button icon="edit" scope="submit" disabled={!body || !l.type} title={body ? "" : "Its body did not fit into the letter"}
+						onClick={() => go(href("/submit", { dead: id }))}>Edit and replay…</Button>
 					<Button icon="trash" kind="danger" scope="operate"
 						onClick={() => discard({ id }, 1).then((yes) => yes && go(href("/dead", { fingerprint: l.fingerprint })))}>Discard</Button>
 				</>
@@ -68,11 +66,11 @@ export function DeadLetterView({ id }: { id: string }) {
 			</Card>
 			<div class="grid halves">
 				<Card title="Headers"><HeaderList of={l.headers} /></Card>
-				<Card title="Body" aside={bytes(l.body_bytes)}>
-					<BytesView text={l.body} base64={l.body_base64} type={l.content_type} length={l.body_bytes} name={id} />
+				<Card flush title="Body" aside={l.left_out && `left out: ${l.left_out}`}>
+					{body ? <Viewer data={body} type={l.content_type ?? ""} name={id} what="body" />
+						: <p class="pad mute">{bytes(l.body_bytes)} that do not fit into an answer. <code>nats stream get DEAD {l.seq}</code> has them.</p>}
 				</Card>
 			</div>
-			{editing && <EditReplay letter={l} onClose={() => setEditing(false)} />}
 		</Page>
 	);
 }
