@@ -85,8 +85,8 @@ function Groups() {
 				{data && <Table caption="Failures, with their dead letters" columns={columns(reload)} rows={groups} rowKey={(g) => g.fingerprint}
 					sortBy="Letters" descending empty={<Empty title="No dead letter"><p>What can't be done, after all its attempts, will be here to be replayed.</p></Empty>} />}
 			</Card>
-			{data?.next_cursor && <p class="mute note">There are more than could be looked through at once; these are of the oldest.</p>}
-			{data?.ungrouped ? <p class="mute note">{count(data.ungrouped)} more letters are of further failures.</p> : null}
+			{data?.next_cursor && <p class="mute below">There are more than could be looked through at once; these are of the oldest.</p>}
+			{data?.ungrouped ? <p class="mute below">{count(data.ungrouped)} more letters are of further failures.</p> : null}
 		</Page>
 	);
 }

@@ -43,7 +43,7 @@ export function CanaryView() {
 		<Card title={`Canary of ${name}`} class="canary" aside={c.over
 			? <Button small icon="close" onClick={() => { canary.value = null; }}>Put away</Button>
 			: <Button small icon="stop" kind="danger" onClick={stopCanary}>Stop</Button>}>
-			<ol class="stages">
+			<ol class="canary-stages">
 				{STAGES.map((stage) => {
 					const s = c.stages.find((x) => x.stage === stage);
 					const size = stageSize(stage, total);

@@ -85,7 +85,7 @@ export function DeadLetters({ fingerprint, type }: { fingerprint: string; type: 
 				{letters && <Table caption="Dead letters" columns={columns(renew)} rows={letters} rowKey={(l) => `${l.seq}`}
 					empty={<Empty title="No letter is left"><p>They were replayed, or discarded.</p></Empty>} />}
 			</Card>
-			{more && <p class="note"><Button onClick={more}>Show {PAGE} more</Button></p>}
+			{more && <p class="below"><Button onClick={more}>Show {PAGE} more</Button></p>}
 		</Page>
 	);
 }

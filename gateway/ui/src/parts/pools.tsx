@@ -58,7 +58,7 @@ function Decision({ of }: { of: ScaleEvent }) {
 	return (
 		<li>
 			<Ago at={of.at} /> <strong>{of.action}{change}</strong> {of.node && <span class="mono">{of.node}</span>}
-			{of.agent && <span class="mono"> {of.agent}</span>} <span class="why">{of.reason}</span>
+			{of.agent && <span class="mono"> {of.agent}</span>} <span class="because">{of.reason}</span>
 		</li>
 	);
 }
@@ -96,7 +96,7 @@ function PoolCard({ pool, onScale }: { pool: Pool; onScale: () => void }) {
 				["A task takes", pool.service_s ? seconds(pool.service_s) : null],
 				["Roles, types", pool.types?.length ? <Chips of={pool.types} /> : null],
 			]} />
-			{told.length > 0 && <ul class="decisions">{told.map((d) => <Decision of={d} key={d.id} />)}</ul>}
+			{told.length > 0 && <ul class="acts-told">{told.map((d) => <Decision of={d} key={d.id} />)}</ul>}
 		</Card>
 	);
 }
