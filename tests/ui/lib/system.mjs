@@ -145,7 +145,7 @@ export class System {
 		return found;
 	}
 
-	/** Ends everything; throws where the logs hold what they must not. Without fault the directory goes. */
+	/** Ends everything; throws where the logs hold what they must not. Where no test failed the directory goes. */
 	async stop() {
 		for (const child of this.children.filter((c) => c.exitCode === null && c.signalCode === null)) {
 			const ended = new Promise((done) => child.once("exit", done));
@@ -156,6 +156,9 @@ export class System {
 		const bad = await this.badLines();
 		if (told.code !== 0 || bad.length)
 			throw new Error(`logs are kept in ${this.dir}\n${told.code ? told.err : ""}${bad.slice(0, 40).join("\n")}`);
-		await rm(this.dir, {recursive: true, force: true});
+		if (this.failed)
+			console.error(`logs and pictures are kept in ${this.dir}`);
+		else
+			await rm(this.dir, {recursive: true, force: true});
 	}
 }
