@@ -46,7 +46,7 @@ export function ms(n: number | undefined | null): string {
 export function seconds(n: number | undefined | null): string {
 	if (n === undefined || n === null || !Number.isFinite(n))
 		return NONE;
-	if (n < 60)
+	if (n < 59.5)
 		return n < 10 ? `${trim(n, 1)} s` : `${Math.round(n)} s`;
 	const units: [number, string][] = [[86_400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
 	let rest = Math.round(n);

@@ -33,21 +33,33 @@ export function asNats(d: Draft): string {
 	return lines([`nats pub ${subject} --force-stdin`, ...flags, from]);
 }
 
+// Of an HTTP request's headers the gateway takes these for the task; any other one goes into a spec.
+const CARRIED = /^(task-.*|ce-.*|content-type|traceparent|tracestate)$/i;
+export function carried(headers: Headers): boolean { return Object.keys(headers).every((k) => CARRIED.test(k)); }
+
+/** The task spelled out as JSON, for POST /api/v1/tasks. */
+export function specOf(d: Draft): Record<string, unknown> {
+	const spec: Record<string, unknown> = { type: d.type, payload: d.body ?? "" };
+	if (Object.keys(d.headers).length)
+		spec.headers = d.headers;
+	return spec;
+}
+
 export function asCurl(d: Draft, base: string, token: boolean): string {
-	const words = [`curl -X POST ${quote(`${base}api/v1/submit/${encodeURIComponent(d.type)}`)}`];
-	if (token)
-		words.push(`-H "Authorization: Bearer $MILLRACE_TOKEN"`);
-	if (!Object.keys(d.headers).some((k) => k.toLowerCase() === "content-type"))
+	const auth = token ? ['-H "Authorization: Bearer $MILLRACE_TOKEN"'] : [];
+	if (!carried(d.headers) && d.body !== null)
+		return lines([
+			`curl -X POST ${quote(`${base}api/v1/tasks`)}`, ...auth, "-H 'Content-Type: application/json'",
+			`--data-raw ${quote(JSON.stringify(specOf(d)))}`,
+		]);
+	const words = [`curl -X POST ${quote(`${base}api/v1/submit/${encodeURIComponent(d.type)}`)}`, ...auth];
+	const headers = Object.entries(d.headers).filter(([k]) => CARRIED.test(k));
+	if (!headers.some(([k]) => k.toLowerCase() === "content-type"))
 		words.push("-H 'Content-Type: application/octet-stream'");
-	for (const [k, v] of Object.entries(d.headers))
+	for (const [k, v] of headers)
 		words.push(`-H ${quote(`${k}: ${v}`)}`);
 	// A leading @ would be a file's name to --data-binary.
-	if (d.body === null)
-		words.push(`--data-binary ${quote(`@${d.file}`)}`);
-	else if (d.body.startsWith("@"))
-		words.push(`--data-raw ${quote(d.body)}`);
-	else
-		words.push(`--data-binary ${quote(d.body)}`);
+	words.push(d.body === null ? `--data-binary ${quote(`@${d.file}`)}` : `--data-raw ${quote(d.body)}`);
 	return lines(words);
 }
 

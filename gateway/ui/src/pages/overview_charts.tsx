@@ -34,7 +34,7 @@ export function OverviewCharts({ span_s }: { span_s: number }) {
 	const common = { span_s, group: "overview" };
 	return (
 		<div class="grid charts">
-			<Chart title="Throughput /s" unit={perSecond} data={throughput} {...common} lines={[
+			<Chart title="Throughput, tasks a second" unit={perSecond} data={throughput} {...common} lines={[
 				{ name: "submitted", colour: "--blue" },
 				{ name: "done", colour: "--good", fill: true },
 				{ name: "dead", colour: "--bad" },

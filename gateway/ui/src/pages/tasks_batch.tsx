@@ -104,7 +104,7 @@ function Over({ plan, tally, onClose }: { plan: Plan; tally: Tally; onClose: () 
 	const told = tally.done + tally.ending + tally.skipped + tally.failed;
 	return (
 		<>
-			<ul class="tally" role="status">
+			<ul class="tally">
 				<li>{plural(tally.done, "task")} {plan.what === "cancel" ? "cancelled" : "submitted anew"}</li>
 				{tally.ending > 0 && <li>{plural(tally.ending, "task")} told to end, as they run</li>}
 				{tally.skipped > 0 && <li>{plural(tally.skipped, "task")} {plan.what === "cancel" ? "had ended before" : "had a retry under way"}</li>}
