@@ -290,6 +290,8 @@ static size_t subject_word(const char *sentence)
 
 	if (len == 2 && strncmp(sentence, "it", 2) == 0)
 		return 0;
+	if (strncmp(sentence, "required capability ", 20) == 0)
+		return len;
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (strncmp(sentence + len, verbs[i], strlen(verbs[i])) == 0)
 			return len;
