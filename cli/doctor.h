@@ -9,7 +9,7 @@ struct doctor {
 	struct cli *cli;
 	json_t *findings; /* {"state","check","detail","remedy"} */
 	unsigned wrong, warnings;
-	unsigned routers, stores, nodes, scalers; /* that answered $SRV.PING */
+	unsigned routers, stores, nodes, scalers, gateways; /* that answered $SRV.PING */
 };
 
 /* remedy may be NULL. */
@@ -29,6 +29,8 @@ void doctor_deferred(struct doctor *d);
 void doctor_direct(struct doctor *d);
 /* Pools that have not the nodes that they should. */
 void doctor_scaler(struct doctor *d);
+/* The gateway at MILLRACE_HTTP, where that is set. */
+void doctor_gateway(struct doctor *d);
 /* PostgreSQL and its schema. */
 void doctor_database(struct doctor *d);
 
