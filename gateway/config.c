@@ -67,6 +67,11 @@ static const struct config_key keys[] = {
 	 "10s", "how long a component may take to answer", NULL, 100 * NS_PER_MS, 300 * NS_PER_S},
 	{"tasks.default_type", CONFIG_STRING, offsetof(struct gateway_config, default_type), "default",
 	 "type of a task that names none"},
+	{"sla.target", CONFIG_DURATION, offsetof(struct gateway_config, sla_target_ns), "500ms",
+	 "the promise whose keeping is measured: a task ends this soon after it was submitted", NULL,
+	 NS_PER_MS, 3600 * NS_PER_S},
+	{"sla.window", CONFIG_DURATION, offsetof(struct gateway_config, sla_window_ns), "5m",
+	 "over which time its share is told", NULL, 10 * NS_PER_S, 24 * 3600 * NS_PER_S},
 	{0},
 };
 

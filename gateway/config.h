@@ -13,6 +13,7 @@ struct gateway_config {
 	struct access_config access;
 	int64_t ask_timeout_ns;
 	char *default_type; /* of a task that names none */
+	int64_t sla_target_ns, sla_window_ns;
 };
 
 extern const struct config_program gateway_program;

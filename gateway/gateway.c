@@ -7,9 +7,11 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "gateway/collect.h"
 #include "gateway/cors.h"
 #include "gateway/routes.h"
 #include "gateway/shield.h"
+#include "gateway/traffic.h"
 
 #define STOP_LOOK_MS 50
 
@@ -28,6 +30,11 @@ static void on_decorate(void *data, struct http_request *r)
 
 	shield_add(r, g->config.http.tls_cert);
 	cors_decorate(g->config.access.cors, r);
+}
+
+static void on_done(void *data UNUSED, struct http_request *r, unsigned status, int64_t took_ms)
+{
+	traffic_done(r, status, took_ms);
 }
 
 /* ---- the broker ---- */
@@ -62,7 +69,7 @@ static int open_service(struct gateway *g, struct err *e)
 int gateway_start(struct gateway *g, struct err *e)
 {
 	const struct bus_events bus_events = {on_up, on_down, on_async_error, g};
-	const struct http_events http_events = {on_admit, on_decorate, NULL};
+	const struct http_events http_events = {on_admit, on_decorate, on_done};
 
 	g->started_mono_ms = clock_mono_ms();
 	if (docs_init(&g->docs, e) ||
@@ -71,6 +78,7 @@ int gateway_start(struct gateway *g, struct err *e)
 		http_open(&g->daemon.loop, &g->config.http, all_routes, &http_events, g, &g->http, e) ||
 		open_service(g, e) || waits_open(&g->waits, g->bus, e))
 		return e->code;
+	g->collector = collector_new(g);
 	timeout_init(&g->stop_look, bus_timeouts(g->bus));
 	log_info("listening", LOG_S("url", http_url(g->http)));
 	daemon_ready(&g->daemon);
@@ -101,6 +109,7 @@ void gateway_release(struct gateway *g)
 {
 	if (g->bus)
 		timeout_stop(&g->stop_look);
+	collector_free(&g->collector);
 	ask_release(g);
 	submit_release(g);
 	if (g->bus)

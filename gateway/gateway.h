@@ -12,6 +12,7 @@
 #include "gateway/recent.h"
 #include "gateway/waits.h"
 
+struct collector;
 struct question;
 struct submitting;
 struct sending;
@@ -24,6 +25,7 @@ struct gateway {
 	struct http *http;
 	struct access access;
 	struct docs docs;
+	struct collector *collector;   /* collect.c: everybody's metrics */
 	struct question *questions;    /* ask.c: under way */
 	struct submitting *submitting; /* publish.c: under way */
 	struct sending *sending;       /* result.c: objects on their way out */

@@ -389,6 +389,11 @@ void http_reply_stream(struct http_request *r, unsigned status, const char *cont
 		   STREAM_BLOCK_BYTES);
 }
 
+bool http_is_stream(const struct http_request *r)
+{
+	return r->is_stream;
+}
+
 void http_stream_wake(struct http_request *r)
 {
 	if (!r->suspended || !r->http)

@@ -5,6 +5,7 @@ const struct http_route *const all_routes[] = {
 	ui_routes,
 	health_routes,
 	me_routes,
+	metrics_routes,
 	task_routes,
 	docs_routes,
 	list_routes,

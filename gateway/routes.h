@@ -7,6 +7,7 @@
 
 extern const struct http_route ui_routes[];     /* /, /cluster, /assets */
 extern const struct http_route task_routes[];   /* /api/v1: tasks, submit, run */
+extern const struct http_route metrics_routes[]; /* /metrics */
 extern const struct http_route health_routes[]; /* /livez, /readyz, /health */
 extern const struct http_route me_routes[];     /* /api/v1/me */
 /* /api/v1: lanes, nodes, pools, agents, dead letters, schedules, … */
