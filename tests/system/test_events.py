@@ -235,19 +235,19 @@ def test_500_listeners_cost_little_and_one_too_many_is_refused(system):
 
         async def one(i, reads=True):
             reader, writer = await asyncio.open_connection(base.hostname, base.port, limit=16 << 20)
-            writer.write(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
-            head = await reader.readuntil(b"\r\n\r\n")
-            if b" 429 " in head:
-                refused.append(head)
-                return
-            assert b" 200 " in head, head
-            while reads:
-                line = await reader.readline()
-                if not line:
+            try:
+                writer.write(b"GET /events HTTP/1.1\r\nHost: x\r\n\r\n")
+                head = await reader.readuntil(b"\r\n\r\n")
+                if b" 429 " in head:
+                    refused.append(head)
                     return
-                if line.startswith(b"id: "):
-                    heard[i].append(line)
-            await asyncio.sleep(3600)
+                assert b" 200 " in head, head
+                while reads and (line := await reader.readline()):
+                    if line.startswith(b"id: "):
+                        heard[i].append(line)
+                await asyncio.sleep(3600)
+            finally:
+                writer.transport.abort()
         tasks = [asyncio.create_task(one(i, reads=i >= 100)) for i in range(wanted)]
         try:
             end = time.monotonic() + 60
