@@ -1,7 +1,7 @@
 /*
  * Adds up what many processes count. It stands alone because two things are
  * easily got wrong and are tested here: a component that starts again begins
- * at 0 (its new id makes it a new one: nothing is counted twice, nothing
+ * at 0 (a counter that fell counts from there: nothing is counted twice, nothing
  * becomes negative), and one that answers late must not make the sum fall.
  *
  * Goes well: each round's growth, of each process by itself, is added to
@@ -16,19 +16,26 @@
 
 #include "common/prom_text.h"
 
+#define WAIT "millrace_node_wait_seconds"
+#define RUN "millrace_node_task_seconds"
+
+enum gauge { DATABASE_UP, SHED_LEVEL, STORE_LAG, DRIFT, GAUGES };
+
 struct told {
 	double count[RATES_COUNTS];
 	struct rates_histogram wait, run;
+	double gauges[GAUGES]; /* NaN: it has none */
 };
 
 struct source {
 	char id[64];
 	enum rates_role role; /* RATES_ROLES: somebody else */
+	struct told coming;   /* an answer in several parts, so far */
+	unsigned parts;       /* of it */
 	struct told now, before;
 	bool known; /* before is set */
 	bool answered;
 	unsigned silent;
-	double database_up, shed_level, store_lag, drift;
 };
 
 struct look {
@@ -43,14 +50,20 @@ struct rates {
 	struct look looks[RATES_LOOKS]; /* the newest at (first + nlooks - 1) % RATES_LOOKS */
 	size_t first, nlooks;
 	unsigned components[RATES_ROLES];
-	double database_up, shed_level, store_lag, drift;
+	double gauges[GAUGES];
 };
+
+static void forget_gauges(struct rates *r)
+{
+	for (size_t i = 0; i < GAUGES; i++)
+		r->gauges[i] = NAN;
+}
 
 struct rates *rates_new(void)
 {
 	struct rates *r = xcalloc(1, sizeof(*r));
 
-	r->database_up = r->shed_level = r->store_lag = r->drift = NAN;
+	forget_gauges(r);
 	return r;
 }
 
@@ -63,37 +76,38 @@ void rates_free(struct rates *r)
 
 /* ---- an answer ---- */
 
-static enum rates_role role_of(const char *service)
+static enum rates_role role_of(const char *component)
 {
 	static const char *const names[RATES_ROLES] = {
-		[RATES_ROUTER] = "millrace-router",   [RATES_STORE] = "millrace-store",
-		[RATES_NODE] = "millrace-node",       [RATES_SCALER] = "millrace-scaler",
-		[RATES_GATEWAY] = "millrace-gateway",
+		[RATES_ROUTER] = "router", [RATES_STORE] = "store",     [RATES_NODE] = "node",
+		[RATES_SCALER] = "scaler", [RATES_GATEWAY] = "gateway",
 	};
 
 	for (size_t i = 0; i < RATES_ROLES; i++) {
-		if (str_eq(service, names[i]))
+		if (str_eq(component, names[i]))
 			return (enum rates_role)i;
 	}
 	return RATES_ROLES;
 }
 
-static struct source *source_of(struct rates *r, const char *service, const char *id)
+static struct source *source_of(struct rates *r, const char *component, const char *id)
 {
+	enum rates_role role = role_of(component);
+
 	for (size_t i = 0; i < r->n; i++) {
-		if (str_eq(r->sources[i].id, id))
+		if (r->sources[i].role == role && str_eq(r->sources[i].id, id))
 			return &r->sources[i];
 	}
 	if (r->n >= RATES_SOURCES_MAX)
 		return NULL;
 	r->sources = xreallocarray(r->sources, r->n + 1, sizeof(*r->sources));
 	struct source *s = &r->sources[r->n++];
-	*s = (struct source){.role = role_of(service)};
+	*s = (struct source){.role = role};
 	snprintf(s->id, sizeof(s->id), "%s", id);
 	return s;
 }
 
-/* Buckets come cumulated, ascending, a series after the other: n holds sums of cumulated ones until `part`. */
+/* Buckets come cumulated, ascending, a series after the other: n holds sums of cumulated ones until part_buckets. */
 static void add_bucket(struct rates_histogram *h, double upto_s, double n)
 {
 	size_t i = 0;
@@ -114,7 +128,7 @@ static void add_bucket(struct rates_histogram *h, double upto_s, double n)
 	h->n[i] += n;
 }
 
-static void part(struct rates_histogram *h)
+static void part_buckets(struct rates_histogram *h)
 {
 	for (size_t i = h->buckets; i-- > 1;)
 		h->n[i] = MAX_OF(h->n[i] - h->n[i - 1], 0.0);
@@ -141,7 +155,7 @@ static bool outcome_is(const struct prom_sample *s, const char *outcome)
 	return v && strlen(outcome) == len && memcmp(v, outcome, len) == 0;
 }
 
-static void take(struct source *s, const struct prom_sample *p)
+static void take(struct told *t, const struct prom_sample *p)
 {
 	static const struct {
 		const char *name;
@@ -151,9 +165,16 @@ static void take(struct source *s, const struct prom_sample *p)
 		{"millrace_router_tasks_received_total", RATES_SUBMITTED, NULL},
 		{"millrace_router_tasks_retried_total", RATES_RETRIED, NULL},
 		{"millrace_router_tasks_dead_total", RATES_DEAD, NULL},
-		{"millrace_node_wait_seconds_count", RATES_STARTED, NULL},
+		{WAIT "_count", RATES_STARTED, NULL},
 		{"millrace_node_tasks_total", RATES_COMPLETED, "completed"},
 		{"millrace_node_tasks_total", RATES_FAILED, "failed"},
+	};
+
+	static const char *const gauges[GAUGES] = {
+		[DATABASE_UP] = "millrace_store_database_up",
+		[SHED_LEVEL] = "millrace_router_shed_level",
+		[STORE_LAG] = "millrace_store_lag_messages",
+		[DRIFT] = "millrace_audit_drift",
 	};
 
 	if (p->name_len < 9 || memcmp(p->name, "millrace_", 9) != 0)
@@ -161,40 +182,44 @@ static void take(struct source *s, const struct prom_sample *p)
 	for (size_t i = 0; i < ARRAY_LEN(counters); i++) {
 		if (prom_is(p, counters[i].name) &&
 			(!counters[i].outcome || outcome_is(p, counters[i].outcome)))
-			s->now.count[counters[i].count] += p->value;
+			t->count[counters[i].count] += p->value;
 	}
-	if (prom_is(p, "millrace_node_wait_seconds_bucket"))
-		add_bucket(&s->now.wait, bound_of(p), p->value);
-	else if (prom_is(p, "millrace_node_task_seconds_bucket"))
-		add_bucket(&s->now.run, bound_of(p), p->value);
-	else if (prom_is(p, "millrace_store_database_up"))
-		s->database_up = p->value;
-	else if (prom_is(p, "millrace_router_shed_level"))
-		s->shed_level = p->value;
-	else if (prom_is(p, "millrace_store_lag_messages"))
-		s->store_lag = p->value;
-	else if (prom_is(p, "millrace_audit_drift"))
-		s->drift = (isnan(s->drift) ? 0 : s->drift) + p->value;
+	if (prom_is(p, WAIT "_bucket"))
+		add_bucket(&t->wait, bound_of(p), p->value);
+	else if (prom_is(p, RUN "_bucket"))
+		add_bucket(&t->run, bound_of(p), p->value);
+	for (size_t i = 0; i < GAUGES; i++) {
+		/* Series of one instance add up: the drift of all lanes. */
+		if (prom_is(p, gauges[i]))
+			t->gauges[i] = (isnan(t->gauges[i]) ? 0 : t->gauges[i]) + p->value;
+	}
 }
 
-void rates_answer(struct rates *r, const char *service, const char *id, const char *text,
-				  size_t len)
+void rates_answer(struct rates *r, const char *component, const char *instance, unsigned part,
+				  unsigned parts, const char *text, size_t len)
 {
-	struct source *s = source_of(r, service ? service : "", id ? id : "");
+	struct source *s = source_of(r, component, instance);
 	struct prom_sample p;
 	const char *at = text;
 
 	if (!s)
 		return;
-	/* The same one's answer of this round replaces the one before; those without an id are added up. */
-	if (id || !s->answered)
-		s->now = (struct told){0};
-	s->database_up = s->shed_level = s->store_lag = s->drift = NAN;
-	s->answered = true;
+	if (part == 1) {
+		s->coming = (struct told){.gauges = {NAN, NAN, NAN, NAN}};
+		s->parts = 0;
+	}
+	if (part != s->parts + 1)
+		return; /* one got lost: the answer before stands */
+	s->parts = part;
 	while (prom_next(&at, text + len, &p))
-		take(s, &p);
-	part(&s->now.wait);
-	part(&s->now.run);
+		take(&s->coming, &p);
+	if (part != parts)
+		return;
+	part_buckets(&s->coming.wait);
+	part_buckets(&s->coming.run);
+	s->now = s->coming;
+	s->parts = 0;
+	s->answered = true;
 }
 
 bool rates_answered_all(const struct rates *r)
@@ -213,7 +238,7 @@ bool rates_answered_all(const struct rates *r)
 
 static double growth(double before, double now)
 {
-	return MAX_OF(now - before, 0.0);
+	return now >= before ? now - before : now; /* it began anew */
 }
 
 static void grow_histogram(struct rates_histogram *total, const struct rates_histogram *before,
@@ -253,16 +278,15 @@ static void fold(struct rates *r, struct source *s)
 	s->before = s->now;
 	s->known = true;
 	s->silent = 0;
-	r->database_up = least(r->database_up, s->database_up);
-	r->shed_level = most(r->shed_level, s->shed_level);
-	r->store_lag = most(r->store_lag, s->store_lag);
-	r->drift = most(r->drift, s->drift);
+	r->gauges[DATABASE_UP] = least(r->gauges[DATABASE_UP], s->now.gauges[DATABASE_UP]);
+	for (size_t i = DATABASE_UP + 1; i < GAUGES; i++)
+		r->gauges[i] = most(r->gauges[i], s->now.gauges[i]);
 }
 
 void rates_look(struct rates *r, int64_t now_ms)
 {
 	memset(r->components, 0, sizeof(r->components));
-	r->database_up = r->shed_level = r->store_lag = r->drift = NAN;
+	forget_gauges(r);
 	for (size_t i = 0; i < r->n;) {
 		struct source *s = &r->sources[i];
 
@@ -396,20 +420,20 @@ unsigned rates_components(const struct rates *r, enum rates_role role)
 
 double rates_database_up(const struct rates *r)
 {
-	return r->database_up;
+	return r->gauges[DATABASE_UP];
 }
 
 double rates_shed_level(const struct rates *r)
 {
-	return r->shed_level;
+	return r->gauges[SHED_LEVEL];
 }
 
 double rates_store_lag(const struct rates *r)
 {
-	return r->store_lag;
+	return r->gauges[STORE_LAG];
 }
 
 double rates_drift(const struct rates *r)
 {
-	return r->drift;
+	return r->gauges[DRIFT];
 }

@@ -2,7 +2,7 @@
  * What the components' counters say between two looks: rates a second, and percentiles of the
  * last moments. Pure: answers of ctl.metrics go in with their moment.
  *
- *	rates_answer(r, service, id, text, len) … for each answer, then rates_look(r, now_ms)
+ *	rates_answer(r, component, instance, part, parts, text, len) … for each answer, then rates_look(r, now_ms)
  */
 #pragma once
 
@@ -32,13 +32,13 @@ struct rates *rates_new(void);
 void rates_free(struct rates *r);
 
 /*
- * One answer. service: its name ("millrace-node"), id: of that start of it; the same id again replaces what it said.
- * Either may be NULL (an older component): all of these are one, and their counters are added up. More
- * than RATES_SOURCES_MAX are not taken.
+ * One answer, or a part of it (1 to parts, in order, cut between lines), as headers Millrace-Component ("node"),
+ * Millrace-Instance and Millrace-Part tell. The same instance again replaces what it said, once it is whole. More than
+ * RATES_SOURCES_MAX are not taken.
  */
 #define RATES_SOURCES_MAX 4096
-void rates_answer(struct rates *r, const char *service, const char *id, const char *text,
-				  size_t len);
+void rates_answer(struct rates *r, const char *component, const char *instance, unsigned part,
+				  unsigned parts, const char *text, size_t len);
 /* Whoever answered in the round before has answered in this one, and somebody has. */
 bool rates_answered_all(const struct rates *r);
 /*

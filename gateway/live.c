@@ -104,7 +104,7 @@ static struct overview_input overview_input(const struct live *l)
 	return (struct overview_input){
 		.rates = sampler_rates(l->sampler),
 		.ends = &l->ends,
-		.total = json_object_get(sampler_json(l->sampler, SAMPLE_STATS), "total"),
+		.stats = sampler_json(l->sampler, SAMPLE_STATS),
 		.lanes = rows(l, SAMPLE_LANES, "lanes"),
 		.nodes = rows(l, SAMPLE_NODES, "nodes"),
 		.pools = rows(l, SAMPLE_POOLS, "pools"),

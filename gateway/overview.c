@@ -73,7 +73,7 @@ static double per_s(const struct overview_input *in, enum rates_count c)
 
 static double completed_per_s(const struct overview_input *in)
 {
-	double stored = in->total ? stored_per_s(in->ends) : (double)NAN;
+	double stored = in->stats ? stored_per_s(in->ends) : (double)NAN;
 
 	return isnan(stored) ? per_s(in, RATES_COMPLETED) : stored;
 }
@@ -90,7 +90,7 @@ static double run_ms(const struct overview_input *in, double fraction)
 
 static double total(const struct overview_input *in, const char *key)
 {
-	return in->total ? of(in->total, key) : (double)NAN;
+	return in->stats ? of(json_object_get(in->stats, "total"), key) : (double)NAN;
 }
 
 static double queued(const struct overview_input *in)
@@ -168,7 +168,7 @@ json_t *overview_json(const struct overview_input *in)
 		o, "depths",
 		json_pack("{s:o, s:o, s:o, s:o, s:o}", "scheduled", whole(total(in, "scheduled")), "queued",
 				  whole(queued(in)), "running", whole(running(in)), "retrying",
-				  whole(total(in, "retrying")), "dead",
+				  whole(in->stats ? of(in->stats, "retrying") : (double)NAN), "dead",
 				  in->dead_letters < 0 ? json_null() : json_integer(in->dead_letters)));
 	json_object_set_new(o, "totals",
 						json_pack("{s:o, s:o, s:o, s:o}", "submitted", whole(submitted(in)),

@@ -25,7 +25,7 @@ void overview_note_stats(struct overview_ends *ends, const json_t *total, int64_
 struct overview_input {
 	const struct rates *rates;
 	const struct overview_ends *ends;
-	const json_t *total;                 /* of api.task.stats */
+	const json_t *stats;                 /* of api.task.stats */
 	const json_t *lanes, *nodes, *pools; /* lists */
 	int64_t dead_letters;                /* in DEAD; -1: not known */
 };

@@ -15,7 +15,7 @@ static void received(struct rates *r, const char *id, int n)
 	char text[200];
 
 	snprintf(text, sizeof(text), "# TYPE x counter\nmillrace_router_tasks_received_total %d\n", n);
-	rates_answer(r, "millrace-router", id, text, strlen(text));
+	rates_answer(r, "router", id, 1, 1, text, strlen(text));
 }
 
 static void rates_are_of_all_instances_and_survive_restarts(void **state)
@@ -37,10 +37,10 @@ static void rates_are_of_all_instances_and_survive_restarts(void **state)
 	rates_look(r, 2000);
 	assert_true(rates_per_s(r, RATES_SUBMITTED, 1000) == 10);
 	assert_true(rates_growth(r, RATES_SUBMITTED, 2000) == 25);
-	received(r, "one", 3); /* the same id never goes back; were it so, nothing becomes negative */
+	received(r, "one", 3); /* started again under its name */
 	received(r, "three", 9);
 	rates_look(r, 3000);
-	assert_true(rates_per_s(r, RATES_SUBMITTED, 1000) == 2);
+	assert_true(rates_per_s(r, RATES_SUBMITTED, 1000) == 5);
 	rates_free(r);
 }
 
@@ -99,7 +99,7 @@ static void waited(struct rates *r, int quick, int slow)
 			 "millrace_node_wait_seconds_bucket{lane=\"b\",le=\"0.1\"} 0\n"
 			 "millrace_node_wait_seconds_bucket{lane=\"b\",le=\"+Inf\"} 0\n",
 			 quick, quick, quick + slow, quick + slow, quick + slow);
-	rates_answer(r, "millrace-node", "n", text, strlen(text));
+	rates_answer(r, "node", "n", 1, 1, text, strlen(text));
 }
 
 static void percentiles_are_of_the_window_alone(void **state)
@@ -123,6 +123,30 @@ static void percentiles_are_of_the_window_alone(void **state)
 	rates_free(r);
 }
 
+static void an_answer_in_parts_counts_once_it_is_whole(void **state)
+{
+	struct rates *r = rates_new();
+	static const char *const halves[] = {
+		"millrace_node_tasks_total{outcome=\"completed\"} 10\n",
+		"millrace_node_tasks_total{outcome=\"completed\",lane=\"b\"} 5\n"};
+
+	(void)state;
+	rates_answer(r, "node", "n", 1, 2, halves[0], strlen(halves[0]));
+	assert_false(rates_answered_all(r));
+	rates_answer(r, "node", "n", 2, 2, halves[1], strlen(halves[1]));
+	assert_true(rates_answered_all(r));
+	rates_look(r, 0);
+	/* The first part got lost: what it said before stands. */
+	rates_answer(r, "node", "n", 2, 2, halves[1], strlen(halves[1]));
+	rates_look(r, 1000);
+	assert_true(rates_growth(r, RATES_COMPLETED, 1000) == 0);
+	rates_answer(r, "node", "n", 1, 2, halves[0], strlen(halves[0]));
+	rates_answer(r, "node", "n", 2, 2, halves[0], strlen(halves[0]));
+	rates_look(r, 2000);
+	assert_true(rates_growth(r, RATES_COMPLETED, 1000) == 5); /* 20 now, 15 before */
+	rates_free(r);
+}
+
 static void gauges_tell_the_worst(void **state)
 {
 	struct rates *r = rates_new();
@@ -132,11 +156,11 @@ static void gauges_tell_the_worst(void **state)
 
 	(void)state;
 	assert_true(isnan(rates_database_up(r)));
-	rates_answer(r, "millrace-store", "a", good, strlen(good));
+	rates_answer(r, "store", "a", 1, 1, good, strlen(good));
 	rates_look(r, 0);
 	assert_true(rates_database_up(r) == 1);
-	rates_answer(r, "millrace-store", "a", good, strlen(good));
-	rates_answer(r, "millrace-store", "b", bad, strlen(bad));
+	rates_answer(r, "store", "a", 1, 1, good, strlen(good));
+	rates_answer(r, "store", "b", 1, 1, bad, strlen(bad));
 	rates_look(r, 1000);
 	assert_true(rates_database_up(r) == 0);
 	assert_true(rates_store_lag(r) == 9);
@@ -168,6 +192,7 @@ int main(void)
 		cmocka_unit_test(one_that_is_late_makes_no_sum_fall),
 		cmocka_unit_test(a_round_is_over_when_all_who_are_known_have_answered),
 		cmocka_unit_test(percentiles_are_of_the_window_alone),
+		cmocka_unit_test(an_answer_in_parts_counts_once_it_is_whole),
 		cmocka_unit_test(gauges_tell_the_worst),
 		cmocka_unit_test(many_looks_are_a_ring),
 	};

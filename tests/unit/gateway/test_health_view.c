@@ -12,7 +12,7 @@
 
 static void answer(struct rates *r, const char *service, const char *text)
 {
-	rates_answer(r, service, service, text, strlen(text));
+	rates_answer(r, service, service, 1, 1, text, strlen(text));
 }
 
 /* All components there; store_text and router_text: what those two say. */
@@ -20,10 +20,10 @@ static struct rates *components(const char *store_text, const char *router_text)
 {
 	struct rates *r = rates_new();
 
-	answer(r, "millrace-router", router_text);
-	answer(r, "millrace-store", store_text);
-	answer(r, "millrace-scaler", "");
-	answer(r, "millrace-node", "");
+	answer(r, "router", router_text);
+	answer(r, "store", store_text);
+	answer(r, "scaler", "");
+	answer(r, "node", "");
 	rates_look(r, 0);
 	return r;
 }
@@ -148,7 +148,7 @@ static void who_is_missing_is_said(void **state)
 	free(said);
 	json_decref(health);
 
-	answer(r, "millrace-store", "");
+	answer(r, "store", "");
 	rates_look(r, 1000);
 	health = health_view(&in, standing);
 	said = problems(health);
@@ -238,10 +238,10 @@ static void dead_letters_that_rise_and_failures_are_said(void **state)
 	char *said;
 
 	(void)state;
-	answer(r, "millrace-router", "millrace_router_tasks_dead_total{reason=\"error\"} 7\n");
-	answer(r, "millrace-store", "");
-	answer(r, "millrace-scaler", "");
-	answer(r, "millrace-node",
+	answer(r, "router", "millrace_router_tasks_dead_total{reason=\"error\"} 7\n");
+	answer(r, "store", "");
+	answer(r, "scaler", "");
+	answer(r, "node",
 		   "millrace_node_tasks_total{lane=\"a\",outcome=\"failed\"} 10\n"
 		   "millrace_node_tasks_total{lane=\"a\",outcome=\"completed\"} 90\n");
 	rates_look(r, 1000);

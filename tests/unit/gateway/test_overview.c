@@ -44,12 +44,12 @@ static void depths_are_the_brokers_and_the_rows_where_no_router_answers(void **s
 							   "{\"state\":\"draining\",\"slots\":4,\"used\":1},"
 							   "{\"state\":\"lost\",\"slots\":100,\"used\":99}]",
 							   0, NULL);
-	json_t *total = json_loads("{\"scheduled\":9,\"queued\":77,\"running\":66,\"completed\":5,"
-							   "\"dead\":3,\"cancelled\":1,\"retrying\":2}",
+	json_t *total = json_loads("{\"total\":{\"scheduled\":9,\"queued\":77,\"running\":66,"
+							   "\"completed\":5,\"dead\":3,\"cancelled\":1},\"retrying\":2}",
 							   0, NULL);
 	json_t *pools = json_loads("[{\"target\":2},{\"target\":3}]", 0, NULL);
 	struct overview_input in = {
-		.lanes = lanes, .nodes = nodes, .total = total, .pools = pools, .dead_letters = 8};
+		.lanes = lanes, .nodes = nodes, .stats = total, .pools = pools, .dead_letters = 8};
 	json_t *o = overview_json(&in), *p = overview_point(&in, 1);
 
 	(void)state;
@@ -87,12 +87,12 @@ static void completions_are_the_rows_and_the_counters_where_no_database_answers(
 	json_t *total = json_object();
 	const char *first = "millrace_node_tasks_total{lane=\"a\",outcome=\"completed\"} 1\n",
 			   *second = "millrace_node_tasks_total{lane=\"a\",outcome=\"completed\"} 4\n";
-	struct overview_input in = {.rates = r, .ends = &ends, .total = total, .dead_letters = -1};
+	struct overview_input in = {.rates = r, .ends = &ends, .stats = total, .dead_letters = -1};
 
 	(void)state;
-	rates_answer(r, "millrace-node", "n", first, strlen(first));
+	rates_answer(r, "node", "n", 1, 1, first, strlen(first));
 	rates_look(r, 0);
-	rates_answer(r, "millrace-node", "n", second, strlen(second));
+	rates_answer(r, "node", "n", 1, 1, second, strlen(second));
 	rates_look(r, 1000);
 	/* More than are kept; three seconds of them count. */
 	for (int i = 0; i < 20; i++) {
@@ -107,7 +107,7 @@ static void completions_are_the_rows_and_the_counters_where_no_database_answers(
 	o = overview_json(&in);
 	assert_true(json_real_value(at(o, "rates", "completed")) == 0.0);
 	json_decref(o);
-	in.total = NULL;
+	in.stats = NULL;
 	o = overview_json(&in);
 	assert_true(json_real_value(at(o, "rates", "completed")) == 3.0);
 	json_decref(o);
