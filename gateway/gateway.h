@@ -16,6 +16,8 @@ struct collector;
 struct question;
 struct submitting;
 struct sending;
+struct live;
+struct feeds;
 
 struct gateway {
 	struct gateway_config config;
@@ -31,6 +33,8 @@ struct gateway {
 	struct sending *sending;       /* result.c: objects on their way out */
 	struct waits waits;
 	struct recent recent;
+	struct live *live;          /* the picture of the system, for /events, /health, … */
+	struct feeds *feeds;        /* /events?feed=tasks */
 	int64_t started_mono_ms;
 	bool stopping;
 	struct timeout stop_look;
