@@ -243,6 +243,8 @@ static json_t *metrics(const struct http_request *r UNUSED, const struct gathere
 
 /* ---- healing ---- */
 
+static const struct ask_param no_params[] = {{0}};
+
 static json_t *healed(const struct http_request *r UNUSED, const json_t *done)
 {
 	json_t *events = words_copy(done, "events"), *event;
@@ -259,8 +261,12 @@ static json_t *healed(const struct http_request *r UNUSED, const json_t *done)
 
 static void on_heal(void *data, struct http_request *r)
 {
-	json_t *run = http_json(r);
+	json_t *run = ask_query(r, no_params);
 
+	if (!run)
+		return;
+	json_decref(run);
+	run = http_json(r);
 	if (run)
 		ask_shaped(data, r, "api.heal.run", run, healed);
 }
@@ -279,7 +285,6 @@ static const struct ask_param history_params[] = {{"action", NULL, ASK_TEXT},
 												  {"before", "before_at", ASK_TIME},
 												  {0}};
 static const struct ask_param list_params[] = {LIST_PARAMS, {0}};
-static const struct ask_param no_params[] = {{0}};
 
 static void on_history(void *data, struct http_request *r)
 {
