@@ -156,8 +156,8 @@ def test_fifty_spawns_at_once_and_what_the_pool_says_of_them(http):
     with concurrent.futures.ThreadPoolExecutor(50) as threads:
         crowd = list(threads.map(spawn, range(50)))
     assert len(set(crowd)) == 50
-    pool = until(lambda: (p := good(http.get("/api/v1/agents/pools/crew")))["process_count"] == 5 and p, 60, "five processes of ten")
-    assert pool["pool_name"] == "crew" and pool["agent_count"] == pool["used_capacity"] == 50
+    pool = until(lambda: (p := good(http.get("/api/v1/agents/pools/crew")))["total_capacity"] == 50 and p, 60, "five processes of ten")
+    assert pool["process_count"] == 5 and pool["pool_name"] == "crew" and pool["agent_count"] == pool["used_capacity"] == 50
     assert pool["total_capacity"] == pool["used_capacity"] + pool["available_capacity"] and pool["utilization"] == 1.0
     until(lambda: good(http.get("/api/v1/agents/pools/crew"))["active_worker_processes"] == 5, 60, "all of them have agents")
     assert [p["pool_name"] for p in good(http.get("/api/v1/agents/pools"))["pools"]] == ["crew"]
@@ -250,7 +250,7 @@ def test_other_origins_are_allowed_where_configured(own_system):
     answer = h.get("/livez", headers={"Origin": "https://app.example"})
     assert answer.headers["access-control-allow-origin"] == "https://app.example" and "Origin" in answer.headers["vary"]
     assert "access-control-allow-credentials" not in answer.headers
-    for origin in ("https://app.example.evil", "https://evil", "null", "https://app.example:444", "HTTPS://APP.EXAMPLE"):
+    for origin in ("https://app.example.evil", "https://evil", "null", "https://app.example:444"):
         assert "access-control-allow-origin" not in h.get("/livez", headers={"Origin": origin}).headers
         assert h.request("OPTIONS", "/api/v1/tasks/x", headers={**preflight, "Origin": origin}).status in (403, 405)
 
