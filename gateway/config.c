@@ -78,7 +78,7 @@ const struct config_program gateway_program = {
 	.usage = "[options]",
 	.tables = tables,
 	.epilog =
-		"The dashboard is at /, what can be asked at /docs; --list-routes prints each route and its scope.\n"
+		"The dashboard is at /, what can be asked at /docs.\n"
 		"\n"
 		"  millrace-gateway                                    this machine alone, without tokens\n"
 		"  millrace-gateway --new-token laptop --scope operate >> tokens\n"

@@ -365,44 +365,6 @@ static void on_submit(void *data, struct http_request *r)
 	json_decref(spec);
 }
 
-static json_t *accepted(const char *id, const char *type, bool duplicate)
-{
-	return json_pack("{s:s, s:s, s:s, s:b}", "task_id", id, "agent_type", type, "status", "queued",
-					 "duplicate", duplicate);
-}
-
-static const struct ask_param submit_params[] = {
-	{"agent_type", "type", ASK_TEXT},     {"description", "text", ASK_TEXT},
-	{"project_id", NULL, ASK_TEXT},       {"priority", NULL, ASK_TEXT},
-	{"timeout", NULL, ASK_TEXT},          {"wait", "", ASK_TEXT},
-	{0}};
-
-/* A task for a role: its type is the role, its body the description. */
-static void on_submit(void *data, struct http_request *r)
-{
-	static const struct submit_style style = {.accepted = accepted, .ended = words_cluster_task};
-	json_t *spec = ask_query(r, submit_params);
-	const char *missing = NULL;
-
-	if (!spec)
-		return;
-	missing = !json_object_get(spec, "type")   ? "agent_type"
-			  : !json_object_get(spec, "text") ? "description"
-											   : NULL;
-	json_object_del(spec, "");
-	if (missing) {
-		http_problem(r, 400, missing,
-					 "%s: it is missing; as ?agent_type=coder&description=adds%%20two%%20numbers",
-					 missing);
-	} else {
-		char *text = json_dumps(spec, JSON_COMPACT);
-
-		submit_spec(data, r, text ? text : "", text ? strlen(text) : 0, &style);
-		free(text);
-	}
-	json_decref(spec);
-}
-
 const struct http_route compat_cluster_routes[] = {
 	GATHER(CLUSTER "/status", {{"api.node.list", NULL, false}, {"api.heal.status", NULL, false}},
 		   status),

@@ -241,7 +241,7 @@ def test_lanes_tell_what_waits_for_its_time(http):
 # ---- pages of other origins ----
 
 def test_other_origins_are_allowed_where_configured(own_system):
-    system = own_system(nodes=0, gateway=["--http-cors", "https://app.example,http://localhost:3000"])
+    system = own_system(nodes=0, gateway=["--http-cors-origins", "https://app.example,http://localhost:3000"])
     h = Http(system.http)
     preflight = {"Origin": "http://localhost:3000", "Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "authorization"}
     answer = h.request("OPTIONS", "/api/v1/tasks/x", headers=preflight)
