@@ -26,7 +26,7 @@ BUILD="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libnats-dev libjans
 # Python checks the quickstart's results, and is what some of the example nodes are written in.
 RUN="nats-server postgresql util-linux python3 tzdata"
 TEST="python3 python3-venv python3-pytest python3-pytest-xdist clang-tidy clang-format cppcheck pgbouncer
-	procps faketime openssl"
+	procps faketime openssl python3-jsonschema"
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 check=no
