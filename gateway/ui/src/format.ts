@@ -33,6 +33,8 @@ export function ms(n: number | undefined | null): string {
 		return NONE;
 	if (n < 0)
 		return `−${ms(-n)}`;
+	if (n > 0 && n < 0.05)
+		return "<0.1 ms";
 	if (n < 9.95)
 		return `${trim(n, 1)} ms`;
 	if (n < 999.5)
