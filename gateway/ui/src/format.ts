@@ -118,8 +118,11 @@ export function ago(at: string | undefined, now = Date.now()): string {
 	return `${seconds(Math.floor(s / size) * size)} ago`;
 }
 
-/** RFC 3339 has nanoseconds here; a Date has milliseconds. NaN where absent. */
-export function millis(at: string | undefined): number { return date(at)?.getTime() ?? NaN; }
+/** With what a Date drops of the fraction: a task may be over within a millisecond. NaN where absent. */
+export function millis(at: string | undefined): number {
+	const fraction = /\.\d{3}(\d+)/.exec(at ?? "")?.[1];
+	return (date(at)?.getTime() ?? NaN) + (fraction ? Number(`0.${fraction}`) : 0);
+}
 
 export function plural(n: number, one: string, many = `${one}s`): string {
 	return `${count(n)} ${n === 1 ? one : many}`;
