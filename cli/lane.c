@@ -40,6 +40,8 @@ static const struct cli_column record_columns[] = {
 	{"  normal", "normal", CELL_NUMBER},
 	{"  low", "low", CELL_NUMBER},
 	{"running", "running", CELL_NUMBER},
+	{"oldest", "oldest_at", CELL_AGE},
+	{"came", "came", CELL_NUMBER},
 	{"scheduled", "scheduled", CELL_NUMBER},
 	{"bytes", "bytes", CELL_BYTES},
 	{"limit", "limit", CELL_NUMBER},

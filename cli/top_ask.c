@@ -41,11 +41,14 @@ struct asked {
 	json_t *answer;        /* NULL: not known */
 };
 
+struct top_parts;
+
 struct top_ask {
 	struct cli *cli;
 	struct asked asked[QUESTIONS];
 	struct bus_inbox *metrics;
 	struct top_rates *rates;
+	struct top_parts *parts;
 	bool looked;
 };
 
@@ -62,15 +65,59 @@ static void on_answer(void *data, struct bus_msg **m, const struct err *e)
 		a->answer = json_loadb(bus_msg_data(reply), bus_msg_len(reply), JSON_ALLOW_NUL, NULL);
 }
 
+/* What came of an answer in several messages ("Millrace-Part: 2/3"), until it is whole. */
+struct top_parts {
+	char *instance;
+	struct buf text;
+	unsigned have;
+	struct top_parts *next;
+};
+
+static struct top_parts **parts_of(struct top_ask *a, const char *instance)
+{
+	struct top_parts **at = &a->parts;
+
+	while (*at && !str_eq((*at)->instance, instance))
+		at = &(*at)->next;
+	if (!*at) {
+		*at = xcalloc(1, sizeof(**at));
+		(*at)->instance = xstrdup(instance);
+	}
+	return at;
+}
+
+static void drop_parts(struct top_parts **at)
+{
+	struct top_parts *p = *at;
+
+	*at = p->next;
+	buf_release(&p->text);
+	free(p->instance);
+	free(p);
+}
+
 static void on_metrics(void *data, struct bus_msg **m)
 {
 	struct top_ask *a = data;
-	const char *id = bus_msg_header(*m, "Service-Id");
+	const char *component = bus_msg_header(*m, "Millrace-Component");
+	const char *instance = bus_msg_header(*m, "Millrace-Instance");
+	const char *part = bus_msg_header(*m, "Millrace-Part");
+	unsigned i, n;
 
-	/* Without one it can't be told from others: nothing may be added up then. */
-	if (id && bus_msg_status(*m) == 0)
-		top_rates_answer(a->rates, bus_msg_header(*m, "Service-Name"), id, bus_msg_data(*m),
-						 bus_msg_len(*m));
+	/* Without a name it can't be told from others: nothing may be added up then. */
+	if (!component || !instance || bus_msg_status(*m) != 0 || !part || sscanf(part, "%u/%u", &i, &n) != 2)
+		return;
+	struct top_parts **parts = parts_of(a, instance);
+
+	if (i == (*parts)->have + 1) {
+		buf_add(&(*parts)->text, bus_msg_data(*m), bus_msg_len(*m));
+		(*parts)->have = i;
+	}
+	if (i != n)
+		return;
+	if ((*parts)->have == n)
+		top_rates_answer(a->rates, component, instance, (*parts)->text.data, (*parts)->text.len);
+	drop_parts(parts);
 }
 
 struct top_ask *top_ask_new(struct cli *c)
@@ -142,6 +189,8 @@ void top_ask_free(struct top_ask *a)
 		bus_call_cancel(&a->asked[i].call);
 		json_decref(a->asked[i].answer);
 	}
+	while (a->parts)
+		drop_parts(&a->parts);
 	bus_inbox_close(&a->metrics);
 	top_rates_free(a->rates);
 	free(a);

@@ -68,9 +68,9 @@ void top_rates_free(struct top_rates *r)
 static enum top_role role_of(const char *service)
 {
 	static const char *const names[TOP_ROLES] = {
-		[TOP_ROUTER] = "millrace-router",   [TOP_STORE] = "millrace-store",
-		[TOP_NODE] = "millrace-node",       [TOP_SCALER] = "millrace-scaler",
-		[TOP_GATEWAY] = "millrace-gateway",
+		[TOP_ROUTER] = "router",   [TOP_STORE] = "store",
+		[TOP_NODE] = "node",       [TOP_SCALER] = "scaler",
+		[TOP_GATEWAY] = "gateway",
 	};
 
 	for (size_t i = 0; i < TOP_ROLES; i++) {

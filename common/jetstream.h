@@ -85,6 +85,7 @@ MUST_CHECK int js_api(struct bus *bus, const char *verb, const json_t *body, js_
 #define JS_ERR_STREAM_NOT_FOUND 10059
 #define JS_ERR_CONSUMER_NOT_FOUND 10014
 #define JS_ERR_STREAM_EXISTS 10058
+#define JS_ERR_NO_MESSAGE_FOUND 10037
 #define JS_API_TIMEOUT_MS 5000
 
 /* ---- key-value buckets ---- */

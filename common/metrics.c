@@ -12,6 +12,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <uthash.h>
@@ -121,6 +122,62 @@ struct metric *metric_gauge(const char *name, const char *help, const char *labe
 struct metric *metric_histogram(const char *name, const char *help, const char *labels)
 {
 	return series_of(name, help, labels, HISTOGRAM);
+}
+
+/* ---- by one label ---- */
+
+struct known {
+	char *value;
+	struct metric *metric;
+	UT_hash_handle hh;
+};
+
+struct metric_by {
+	const char *name, *help, *label;
+	struct known *known;
+	struct metric *other; /* of what is beyond the limit */
+	UT_hash_handle hh;
+};
+
+static struct metric_by *all_by;
+
+static struct metric *named(const struct metric_by *by, const char *value)
+{
+	CLEANUP(free_ptr) char *labels = xasprintf("%s=\"%s\"", by->label, value);
+
+	return metric_counter(by->name, by->help, labels);
+}
+
+struct metric_by *metric_counter_by(const char *name, const char *help, const char *label)
+{
+	struct metric_by *by;
+
+	HASH_FIND_STR(all_by, name, by);
+	if (by)
+		return by;
+	by = xcalloc(1, sizeof(*by));
+	*by = (struct metric_by){.name = name, .help = help, .label = label};
+	HASH_ADD_KEYPTR(hh, all_by, by->name, strlen(by->name), by);
+	return by;
+}
+
+struct metric *metric_of(struct metric_by *by, const char *value)
+{
+	struct known *k;
+
+	HASH_FIND_STR(by->known, value, k);
+	if (k)
+		return k->metric;
+	if (HASH_COUNT(by->known) >= SERIES_MAX) {
+		if (!by->other)
+			by->other = named(by, "other");
+		return by->other;
+	}
+	k = xcalloc(1, sizeof(*k));
+	k->value = xstrdup(value);
+	k->metric = named(by, value);
+	HASH_ADD_KEYPTR(hh, by->known, k->value, strlen(k->value), k);
+	return k->metric;
 }
 
 void metric_add(struct metric *m, double v)
@@ -241,6 +298,17 @@ static double cpu_seconds(void)
 		return NAN;
 	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
 		   (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
+/* Whoever reads us tells by it that the counters began anew. The loader's clock starts a little earlier. */
+static double started_seconds;
+
+__attribute__((constructor)) static void note_start(void)
+{
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_REALTIME, &now) == 0)
+		started_seconds = (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1e3;
 }
 
 static double open_fds(void)

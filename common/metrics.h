@@ -17,6 +17,14 @@ struct metric *metric_gauge(const char *name, const char *help, const char *labe
 /* Buckets are 100 µs to 1000 s in steps of 1-2.5-5, in seconds. */
 struct metric *metric_histogram(const char *name, const char *help, const char *labels);
 
+/*
+ * A family whose series differ in one label alone, found by its value: for what is counted where
+ * every task passes. Values are tokens (no quote, no backslash).
+ */
+struct metric_by; /* lives as long as the process */
+struct metric_by *metric_counter_by(const char *name, const char *help, const char *label);
+struct metric *metric_of(struct metric_by *by, const char *value);
+
 /* A counter only grows: less than nothing, or NaN, is ignored. */
 void metric_add(struct metric *m, double v);
 void metric_set(struct metric *m, double v);
@@ -24,5 +32,5 @@ void metric_observe(struct metric *m, double seconds);
 /* Of a histogram: how many were observed. */
 double metric_value(const struct metric *m);
 
-/* Appends all families; process_resident_memory_bytes, process_cpu_seconds_total and process_open_fds included. */
+/* Appends all families; process_resident_memory_bytes, process_cpu_seconds_total and process_open_fds included, process_start_time_seconds, too. */
 void metrics_render(struct buf *out);

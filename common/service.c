@@ -14,6 +14,8 @@
 #include "common/service.h"
 
 #define VERBS 3
+#define PREFIX "millrace-"
+#define PART_HEADERS_BYTES 4096 /* of a part of our metrics, at most */
 
 struct endpoint {
 	struct service *service;
@@ -125,20 +127,60 @@ static void on_discovery(void *data, struct bus_msg **m)
 		answer(d->service->bus, *m, text, strlen(text));
 }
 
+/* How much of text[0..len) goes into one message: whole lines, unless one alone is too long. */
+static size_t part_of(const char *text, size_t len, size_t max)
+{
+	const char *end = len > max ? memrchr(text, '\n', max) : NULL;
+
+	return len <= max ? len : end ? (size_t)(end - text) + 1 : max;
+}
+
+static size_t parts_of(const struct buf *text, size_t max)
+{
+	size_t n = 0;
+
+	for (size_t at = 0; at < text->len; at += part_of(text->data + at, text->len - at, max))
+		n++;
+	return n;
+}
+
 static void on_metrics(void *data, struct bus_msg **m)
 {
 	struct service *s = data;
 	CLEANUP(buf_release) struct buf text = {0};
+	size_t max = MAX_OF(bus_max_payload(s->bus), (size_t)2 * PART_HEADERS_BYTES) - PART_HEADERS_BYTES;
+	size_t at = 0, n;
+	char part[48];
+	const struct bus_header headers[] = {{"Millrace-Component", service_component(s)},
+	                                     {"Millrace-Instance", service_instance(s)},
+	                                     {"Millrace-Part", part},
+	                                     {"Content-Type", "text/plain; version=0.0.4"}};
 
 	metrics_render(&text);
-	/* Who it is: whoever adds up the answers of many must know which counters were the same one's before. */
-	const struct bus_header who[] = {{"Service-Name", s->name}, {"Service-Id", s->id}};
-	struct bus_out out = {.subject = bus_msg_reply(*m), .data = text.data, .len = text.len,
-	                      .headers = who, .nheaders = ARRAY_LEN(who)};
-	struct err e;
+	n = parts_of(&text, max);
+	for (size_t i = 1; at < text.len; i++) {
+		size_t len = part_of(text.data + at, text.len - at, max);
+		struct bus_out out = {.subject = bus_msg_reply(*m), .data = text.data + at, .len = len,
+		                      .headers = headers, .nheaders = ARRAY_LEN(headers)};
+		struct err e;
 
-	if (out.subject && bus_publish(s->bus, &out, &e))
-		return; /* as above */
+		snprintf(part, sizeof(part), "%zu/%zu", i, n);
+		if (!out.subject || bus_publish(s->bus, &out, &e))
+			return;
+		at += len;
+	}
+}
+
+const char *service_component(const struct service *s)
+{
+	return strncmp(s->name, PREFIX, sizeof(PREFIX) - 1) == 0 ? s->name + sizeof(PREFIX) - 1 : s->name;
+}
+
+const char *service_instance(const struct service *s)
+{
+	const char *named = json_string_value(json_object_get(s->metadata, service_component(s)));
+
+	return named && *named ? named : s->id;
 }
 
 /* ---- requests ---- */

@@ -1,8 +1,10 @@
 /*
  * A component as a NATS service: answers $SRV.PING, INFO and STATS, so that
  * `nats micro ls` shows it, and serves its endpoints in a queue group.
- * Every service also answers ctl.metrics with its Prometheus text; headers Service-Name and
- * Service-Id (of this start) tell whose it is.
+ * Every service also answers ctl.metrics with its Prometheus text, and says in headers who it is:
+ * Millrace-Component ("router") and Millrace-Instance (the name that it was given, as a node's, else
+ * the service's id). What is over the broker's limit comes in several messages, cut between lines;
+ * Millrace-Part: 1/3 tells.
  */
 #pragma once
 
@@ -26,6 +28,9 @@ struct service_endpoint {
 MUST_CHECK int service_open(struct bus *bus, const char *name, const char *description,
                             const char *const *metadata, const struct service_endpoint *endpoints, size_t n,
                             void *data, struct service **ret, struct err *e);
+/* What it is called in metrics: "router"; and which of them, as it says with ctl.metrics. */
+const char *service_component(const struct service *s);
+const char *service_instance(const struct service *s);
 /* Open requests are answered 503. */
 void service_close(struct service **s);
 

@@ -52,6 +52,7 @@ static const char *who_answers(const char *subject)
 		{"api.dead.", "router"},
 		{"api.schedule.", "router"},
 		{"ctl.node.", "node of that name"},
+		{"$JS.API.", "broker's JetStream"},
 		{"api.", "store"},
 	};
 
@@ -139,6 +140,8 @@ void ask(struct gateway *g, const char *subject, json_t *body, ask_on_answer on_
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct bus_out out = {.subject = q->subject, .data = text ? text : "", .wants_nobody = true};
 
+	if (body && !text) /* an empty request could ask for all instead of some */
+		err_set(&q->early, ERR_INVALID, "what was asked cannot be written as JSON");
 	json_decref(body);
 	out.len = strlen(out.data);
 	q->gateway = g;
@@ -208,12 +211,21 @@ void ask_shaped(struct gateway *g, struct http_request *r, const char *subject, 
 
 void ask_release(struct gateway *g)
 {
-	while (g->questions) {
-		struct question *q = g->questions;
+	const struct ask_answer a = {.status = 503, .why = "the gateway is ending"};
+	/* Who hears that may ask again; not for ever. */
+	for (unsigned round = 0; g->questions && round < 2; round++) {
+		struct question *all = g->questions;
 
-		DL_DELETE(g->questions, q);
-		timeout_stop(&q->timeout);
-		bus_call_cancel(&q->call);
-		free(q);
+		g->questions = NULL;
+		while (all) {
+			struct question *q = all;
+
+			DL_DELETE(all, q);
+			timeout_stop(&q->timeout);
+			bus_call_cancel(&q->call);
+			if (round == 0)
+				q->on_answer(q->data, &a);
+			free(q);
+		}
 	}
 }

@@ -20,8 +20,8 @@ struct ask_answer {
 typedef void (*ask_on_answer)(void *data, const struct ask_answer *a);
 
 /*
- * body is taken; NULL: an empty request. on_answer runs exactly once, never before this returned,
- * and not at all when the gateway ends.
+ * body is taken; NULL: an empty request. on_answer runs exactly once, never before this returned; when the
+ * gateway ends, with 503, and what is asked then is not asked any more.
  */
 void ask(struct gateway *g, const char *subject, json_t *body, ask_on_answer on_answer, void *data);
 

@@ -2,6 +2,7 @@
 #include "gateway/config.h"
 
 #include "common/clock.h"
+#include "gateway/cors.h"
 
 #define KIB INT64_C(1024)
 #define MIB (KIB * 1024)
@@ -29,6 +30,9 @@ static const struct config_key keys[] = {
 	 NULL, 64 * KIB, 64 * MIB},
 	{"http.body_max", CONFIG_SIZE, offsetof(struct gateway_config, http.body_max_bytes), "1GiB",
 	 "largest body of a task", NULL, 64 * KIB, 1024 * GIB},
+	{"http.memory", CONFIG_SIZE, offsetof(struct gateway_config, http.memory_bytes), "256MiB",
+	 "all bodies and answers that are held at a time; over it requests are refused", NULL, 8 * MIB,
+	 1024 * GIB},
 	{"http.body_dir", CONFIG_STRING, offsetof(struct gateway_config, http.body_dir), NULL,
 	 "where bodies over http.body_memory wait until they are passed on; default $TMPDIR, else "
 	 "/tmp"},
@@ -37,6 +41,28 @@ static const struct config_key keys[] = {
 	{"http.receive_timeout", CONFIG_DURATION, offsetof(struct gateway_config, http.receive_ns),
 	 "15s", "a request must have come whole by then (large bodies: and a second for each 16 kB)",
 	 NULL, NS_PER_S, 3600 * NS_PER_S},
+	{"http.tokens_file", CONFIG_STRING, offsetof(struct gateway_config, access.tokens_file), NULL,
+	 "file of tokens (docs/operations.md); then every request needs one"},
+	{"http.hosts", CONFIG_STRING, offsetof(struct gateway_config, access.hosts), NULL,
+	 "names of this gateway beside localhost, comma-separated; only asked for without tokens"},
+	{"http.cors_origins", CONFIG_STRING, offsetof(struct gateway_config, access.cors), NULL,
+	 "origins whose pages may ask (CORS), with commas between: https://app.example, or * for any"},
+	{"http.rate", CONFIG_INT, offsetof(struct gateway_config, access.rate_per_s), "2000",
+	 "most requests a second of one address, and of one token; 0: no limit. Only with tokens", NULL,
+	 0, 1000000},
+	{"http.burst", CONFIG_INT, offsetof(struct gateway_config, access.burst), "4000",
+	 "how many of them may come at once", NULL, 1, 1000000},
+	{"http.requests", CONFIG_INT, offsetof(struct gateway_config, access.requests_max), "3000",
+	 "most requests under way, those that wait for a task's end included; further ones are "
+	 "answered 429",
+	 NULL, 1, 1000000},
+	{"new_token", CONFIG_STRING, offsetof(struct gateway_config, access.new_token), NULL,
+	 "make a token of that NAME: its line for http.tokens_file on stdout, itself on stderr; and "
+	 "exit"},
+	{"scope", CONFIG_STRING, offsetof(struct gateway_config, access.scope), "read",
+	 "what --new-token's may do: read, submit or operate"},
+	{"expires", CONFIG_DURATION, offsetof(struct gateway_config, access.expires_ns), "0",
+	 "how long it is good, such as 90d; 0: for ever"},
 	{"http.request_timeout", CONFIG_DURATION, offsetof(struct gateway_config, ask_timeout_ns),
 	 "10s", "how long a component may take to answer", NULL, 100 * NS_PER_MS, 300 * NS_PER_S},
 	{"tasks.default_type", CONFIG_STRING, offsetof(struct gateway_config, default_type), "default",
@@ -51,7 +77,14 @@ const struct config_program gateway_program = {
 	.summary = "REST, live dashboard and metrics over HTTP.",
 	.usage = "[options]",
 	.tables = tables,
-	.epilog = "The dashboard is at /, what can be asked at /docs.",
+	.epilog =
+		"The dashboard is at /, what can be asked at /docs.\n"
+		"\n"
+		"  millrace-gateway                                    this machine alone, without tokens\n"
+		"  millrace-gateway --new-token laptop --scope operate >> tokens\n"
+		"  millrace-gateway --http-listen 0.0.0.0:8080 --http-tokens-file tokens"
+		"\n"
+		"--list-routes prints each route and the scope that it needs.",
 };
 
 int gateway_config_check(const struct gateway_config *c, struct err *e)
@@ -60,5 +93,7 @@ int gateway_config_check(const struct gateway_config *c, struct err *e)
 		return err_set(e, ERR_INVALID,
 					   "http.tls_cert and http.tls_key belong together: %s is missing",
 					   c->http.tls_cert ? "http.tls_key" : "http.tls_cert");
-	return 0;
+	if (cors_check(c->access.cors, e))
+		return e->code;
+	return access_check(&c->access, &c->http, e);
 }

@@ -3,12 +3,14 @@
 #include "common/bus.h"
 #include "common/config.h"
 #include "common/daemon.h"
+#include "gateway/access.h"
 #include "gateway/http.h"
 
 struct gateway_config {
 	struct bus_config nats;
 	struct daemon_config daemon;
 	struct http_config http;
+	struct access_config access;
 	int64_t ask_timeout_ns;
 	char *default_type; /* of a task that names none */
 };

@@ -7,21 +7,27 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "gateway/cors.h"
 #include "gateway/routes.h"
+#include "gateway/shield.h"
 
 #define STOP_LOOK_MS 50
 
 /* ---- the server's questions to us ---- */
 
-static bool on_admit(void *data UNUSED, struct http_request *r,
-					 const struct http_route *route UNUSED)
+static bool on_admit(void *data, struct http_request *r, const struct http_route *route)
 {
-	http_set_scope(r, SCOPE_OPERATE);
-	return true;
+	struct gateway *g = data;
+
+	return access_admit(&g->access, g->http, r, route);
 }
 
-static void on_decorate(void *data UNUSED, struct http_request *r UNUSED)
+static void on_decorate(void *data, struct http_request *r)
 {
+	const struct gateway *g = data;
+
+	shield_add(r, g->config.http.tls_cert);
+	cors_decorate(g->config.access.cors, r);
 }
 
 /* ---- the broker ---- */
@@ -59,7 +65,9 @@ int gateway_start(struct gateway *g, struct err *e)
 	const struct http_events http_events = {on_admit, on_decorate, NULL};
 
 	g->started_mono_ms = clock_mono_ms();
-	if (bus_open(&g->daemon.loop, &g->config.nats, "millrace-gateway", &bus_events, &g->bus, e) ||
+	if (docs_init(&g->docs, e) ||
+		access_open(&g->access, &g->config.access, &g->config.http, e) ||
+		bus_open(&g->daemon.loop, &g->config.nats, "millrace-gateway", &bus_events, &g->bus, e) ||
 		http_open(&g->daemon.loop, &g->config.http, all_routes, &http_events, g, &g->http, e) ||
 		open_service(g, e) || waits_open(&g->waits, g->bus, e))
 		return e->code;
@@ -101,5 +109,7 @@ void gateway_release(struct gateway *g)
 	service_close(&g->service);
 	http_close(&g->http); /* closes streams: those out of objects let go of theirs */
 	result_release(g);
+	access_release(&g->access);
 	bus_close(&g->bus);
+	docs_release(&g->docs);
 }

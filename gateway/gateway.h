@@ -4,8 +4,10 @@
 #include "common/bus.h"
 #include "common/daemon.h"
 #include "common/service.h"
+#include "gateway/access.h"
 #include "gateway/ask.h"
 #include "gateway/config.h"
+#include "gateway/docs.h"
 #include "gateway/http.h"
 #include "gateway/recent.h"
 #include "gateway/waits.h"
@@ -20,6 +22,8 @@ struct gateway {
 	struct bus *bus;
 	struct service *service; /* ctl.metrics, $SRV */
 	struct http *http;
+	struct access access;
+	struct docs docs;
 	struct question *questions;    /* ask.c: under way */
 	struct submitting *submitting; /* publish.c: under way */
 	struct sending *sending;       /* result.c: objects on their way out */

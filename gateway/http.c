@@ -9,9 +9,7 @@
  * none. Later nothing here ends the process; a connection that sends too
  * slowly is shut down by the sweep.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -22,11 +20,19 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "gateway/http_internal.h"
+#include "gateway/http_listen.h"
 
 #define SWEEP_MS 500
-#define BACKLOG 4096
 #define TLS_FILE_MAX_BYTES 65536
 #define SPARE_DESCRIPTORS 64
+/*
+ * MHD asks to be run again at once as long as a connection can go neither forth nor back (a request that it refused
+ * before it was complete, a chunk's size without an end). The sweep ends such a one; until then we don't spin.
+ */
+#define VAIN_RUNS 8
+#define VAIN_PAUSE_MS 5
+/* GnuTLS' own choice, without the versions that nobody should speak any more. */
+#define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
 /* ---- driving MHD ---- */
 
@@ -50,12 +56,14 @@ static void run(struct http *h)
 		return;
 	h->running = true;
 	h->again = false;
+	h->vain_runs++;
 	MHD_run(h->daemon);
 	h->running = false;
 	if (h->again)
 		uv_timer_start(&h->timer, on_timer, 0, 0);
 	else if (MHD_get_timeout(h->daemon, &ms) == MHD_YES)
-		uv_timer_start(&h->timer, on_timer, ms, 0);
+		uv_timer_start(&h->timer, on_timer, ms > 0 || h->vain_runs < VAIN_RUNS ? ms : VAIN_PAUSE_MS,
+					   0);
 	else
 		uv_timer_stop(&h->timer);
 }
@@ -85,13 +93,18 @@ static void on_connection(void *cls, struct MHD_Connection *c, void **socket_con
 		DL_APPEND(h->conns, x);
 		*socket_context = x;
 		h->connections++;
+		h->vain_runs = 0;
 	} else if (*socket_context) {
 		struct http_connection *x = *socket_context;
 
+		/* MHD 0.9.75 forgets to tell of an exchange where it refuses a request twice. */
+		exchange_lost(h, x);
 		DL_DELETE(h->conns, x);
 		free(x);
 		*socket_context = NULL;
-		h->connections--;
+		/* MHD looks for room to accept only when it runs. */
+		if (h->connections-- >= (size_t)h->config.connections_max)
+			http_kick(h);
 	}
 }
 
@@ -115,7 +128,8 @@ static void on_sweep(uv_timer_t *t)
 	int64_t idle_ms = h->config.idle_ns / NS_PER_MS + allowed_ms;
 
 	for (struct http_connection *c = h->conns; c; c = c->next) {
-		if (c->since_mono_ms && now_ms - c->since_mono_ms > idle_ms && c->fd >= 0)
+		if (c->since_mono_ms && c->fd >= 0 &&
+			now_ms - c->since_mono_ms > (c->used ? idle_ms : allowed_ms))
 			shutdown(c->fd, SHUT_RDWR);
 	}
 	exchange_sweep(h, now_ms);
@@ -133,61 +147,7 @@ static void on_log(void *cls UNUSED, const char *fmt, va_list args)
 	log_debug("http", LOG_S("said", text));
 }
 
-/* ---- listening ---- */
-
-/* "127.0.0.1:8080", "[::1]:8080", ":8080" */
-static int split_address(const char *text, char host[256], char port[8], struct err *e)
-{
-	const char *colon = strrchr(text, ':');
-	const char *from = text, *to = colon;
-
-	if (colon && *text == '[' && colon > text && colon[-1] == ']') {
-		from = text + 1;
-		to = colon - 1;
-	}
-	if (!colon || to - from > 255 || strlen(colon + 1) == 0 || strlen(colon + 1) > 5 ||
-		strspn(colon + 1, "0123456789") != strlen(colon + 1) || atol(colon + 1) > 65535)
-		return err_set(e, ERR_INVALID,
-					   "http.listen: \"%s\" is no address such as 127.0.0.1:8080 or [::1]:8080",
-					   text);
-	snprintf(host, 256, "%.*s", (int)(to - from), from);
-	snprintf(port, 8, "%s", colon + 1);
-	return 0;
-}
-
-static int listen_on(struct http *h, struct err *e)
-{
-	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM}, *found;
-	char host[256], port[8];
-	int on = 1, rc;
-
-	if (split_address(h->config.listen, host, port, e))
-		return e->code;
-	rc = getaddrinfo(*host ? host : NULL, port, &hints, &found);
-	if (rc)
-		return err_set(e, ERR_INVALID, "http.listen: %s: %s", h->config.listen, gai_strerror(rc));
-	h->listen_fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (h->listen_fd < 0 || setsockopt(h->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
-		bind(h->listen_fd, found->ai_addr, found->ai_addrlen) || listen(h->listen_fd, BACKLOG)) {
-		int why = errno;
-
-		freeaddrinfo(found);
-		return err_set(e, ERR_IO, "cannot listen on %s: %s%s", h->config.listen, strerror(why),
-					   why == EADDRINUSE ? "; another address: --http-listen ADDRESS:PORT" : "");
-	}
-	freeaddrinfo(found);
-
-	struct sockaddr_storage is;
-	socklen_t len = sizeof(is);
-	char name[INET6_ADDRSTRLEN + 2] = "", number[8] = "";
-
-	if (getsockname(h->listen_fd, (struct sockaddr *)&is, &len) == 0)
-		(void)getnameinfo((struct sockaddr *)&is, len, name, sizeof(name), number, sizeof(number),
-						  NI_NUMERICHOST | NI_NUMERICSERV);
-	h->url = xasprintf(strchr(name, ':') ? "%s://[%s]:%s" : "%s://%s:%s",
-					   h->config.tls_cert ? "https" : "http", name, number);
-	return 0;
-}
+/* ---- start and end ---- */
 
 static int read_pem(const char *path, char **ret, struct err *e)
 {
@@ -240,6 +200,8 @@ static int start(struct http *h, struct err *e)
 		flags |= MHD_USE_TLS;
 		more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, h->tls_cert};
 		more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, h->tls_key};
+		more[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0,
+											(void *)(uintptr_t)TLS_PRIORITIES};
 	}
 	more[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 	h->daemon = MHD_start_daemon(
@@ -277,16 +239,20 @@ int http_open(uv_loop_t *loop, const struct http_config *c, const struct http_ro
 
 	*h = (struct http){
 		.loop = loop, .config = *c, .routes = routes, .events = *ev, .data = data, .listen_fd = -1};
+	char *where = NULL;
+
 	raise_descriptors(h);
-	if (listen_on(h, e) || start(h, e)) {
+	if (http_listen(h->config.listen, &h->listen_fd, &where, e) || start(h, e)) {
 		if (h->listen_fd >= 0)
 			close(h->listen_fd);
-		free(h->url);
+		free(where);
 		free(h->tls_cert);
 		free(h->tls_key);
 		free(h);
 		return e->code;
 	}
+	h->url = xasprintf("%s://%s", h->config.tls_cert ? "https" : "http", where);
+	free(where);
 	const union MHD_DaemonInfo *info = MHD_get_daemon_info(h->daemon, MHD_DAEMON_INFO_EPOLL_FD);
 	uv_poll_init(loop, &h->poll, info->epoll_fd);
 	uv_timer_init(loop, &h->timer);
@@ -303,11 +269,6 @@ int http_open(uv_loop_t *loop, const struct http_config *c, const struct http_ro
 const char *http_url(const struct http *h)
 {
 	return h->url;
-}
-
-size_t http_open_requests(const struct http *h)
-{
-	return h->open_requests;
 }
 
 size_t http_connections(const struct http *h)
@@ -340,6 +301,7 @@ void http_close(struct http **hp)
 	/* MHD must not be stopped with connections that are suspended. */
 	exchange_abandon(h);
 	MHD_stop_daemon(h->daemon);
+	exchange_forget(h);
 	uv_close((uv_handle_t *)&h->poll, on_handle_closed);
 	uv_close((uv_handle_t *)&h->timer, on_handle_closed);
 	uv_close((uv_handle_t *)&h->sweep, on_handle_closed);

@@ -70,6 +70,7 @@ void http_set_scope(struct http_request *r, enum scope scope); /* admit's */
 
 /* Before the reply. Names and values of ours only: nothing that a stranger wrote with a line break. */
 void http_answer_header(struct http_request *r, const char *name, const char *value);
+bool http_answers_with(const struct http_request *r, const char *name);
 /* data is copied. */
 void http_reply(struct http_request *r, unsigned status, const char *content_type, const void *data,
 				size_t len);
@@ -101,6 +102,8 @@ struct http_stream {
 void http_reply_stream(struct http_request *r, unsigned status, const char *content_type,
 					   uint64_t len_bytes, const struct http_stream *s);
 void http_stream_wake(struct http_request *r);
+/* The client has hung up: whoever made the exchange wait may let go of it now. */
+bool http_gone(const struct http_request *r);
 
 /* ---- the server ---- */
 
@@ -114,6 +117,7 @@ struct http_config {
 	int64_t
 		body_memory_bytes; /* largest body that is kept in memory, and largest of routes that are not HTTP_LARGE */
 	int64_t body_max_bytes; /* of HTTP_LARGE */
+	int64_t memory_bytes;   /* of all bodies and answers that are held at a time */
 	int64_t idle_ns;        /* a connection on which nothing moves */
 	int64_t receive_ns;     /* from a request's first byte to its last */
 };
@@ -134,8 +138,12 @@ MUST_CHECK int http_open(uv_loop_t *loop, const struct http_config *c,
 const char *http_url(const struct http *h); /* "http://127.0.0.1:8080" */
 /* Takes no more connections; requests on those that are there get 503. */
 void http_quiesce(struct http *h);
-/* Exchanges that are not answered yet. Streams don't count. */
+/* Exchanges whose answers are not out yet, from the end of their headers on. Streams without an end don't count. */
 size_t http_open_requests(const struct http *h);
+/* Exchanges that handlers have, their clients there or not. */
+size_t http_owned(const struct http *h);
+/* Bodies and answers in memory. */
+uint64_t http_held_bytes(const struct http *h);
 size_t http_connections(const struct http *h);
 /* Breaks off what is left. Exchanges that handlers still own stay valid until answered. NULL is fine. */
 void http_close(struct http **h);

@@ -139,7 +139,7 @@ void http_answer_header(struct http_request *r, const char *name, const char *va
 	r->headers[r->nheaders++] = (struct http_header_pair){xstrdup(name), xstrdup(value)};
 }
 
-static bool answers_with(const struct http_request *r, const char *name)
+bool http_answers_with(const struct http_request *r, const char *name)
 {
 	for (size_t i = 0; i < r->nheaders; i++) {
 		if (strcasecmp(r->headers[i].name, name) == 0)
@@ -150,9 +150,10 @@ static bool answers_with(const struct http_request *r, const char *name)
 
 /* response is taken. */
 static void answer(struct http_request *r, unsigned status, const char *content_type,
-				   struct MHD_Response *response)
+				   struct MHD_Response *response, size_t held_bytes)
 {
 	r->status = status;
+	exchange_hold(r, (int64_t)held_bytes);
 	r->response = response;
 	if (r->http && response) {
 		if (r->http->events.decorate)
@@ -169,7 +170,8 @@ void http_reply(struct http_request *r, unsigned status, const char *content_typ
 				size_t len)
 {
 	answer(r, status, content_type,
-		   MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, MHD_RESPMEM_MUST_COPY));
+		   MHD_create_response_from_buffer(len, (void *)(uintptr_t)data, MHD_RESPMEM_MUST_COPY),
+		   len);
 }
 
 void http_reply_json(struct http_request *r, unsigned status, json_t *json)
@@ -178,8 +180,12 @@ void http_reply_json(struct http_request *r, unsigned status, json_t *json)
 	size_t len = text ? strlen(text) : 0;
 
 	json_decref(json);
+	if (!text) { /* something in it was no text: half an answer would mislead */
+		http_problem(r, 500, NULL, "the answer cannot be written as JSON");
+		return;
+	}
 	answer(r, status, CONTENT_JSON,
-		   MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE));
+		   MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE), len);
 }
 
 static const char *title(unsigned status)
@@ -201,6 +207,8 @@ static const char *title(unsigned status)
 		return "Too large";
 	case 415:
 		return "Unsupported media type";
+	case 421:
+		return "Misdirected";
 	case 422:
 		return "Not processable";
 	case 429:
@@ -227,16 +235,16 @@ static void problem(struct http_request *r, unsigned status, const char *field, 
 						  "status", (int)status, "detail", clean.data ? clean.data : "");
 	if (field && *field)
 		json_object_set_new(j, "field", json_string(field));
-	if (status == 401)
+	if (status == 401 && !http_answers_with(r, "WWW-Authenticate"))
 		http_answer_header(r, "WWW-Authenticate", "Bearer realm=\"millrace\"");
-	if ((status == 429 || status == 503) && !answers_with(r, "Retry-After"))
+	if ((status == 429 || status == 503) && !http_answers_with(r, "Retry-After"))
 		http_answer_header(r, "Retry-After", RETRY_AFTER_S);
 	char *text = json_dumps(j, JSON_COMPACT);
 	size_t len = text ? strlen(text) : 0;
 
 	json_decref(j);
 	answer(r, status, "application/problem+json",
-		   MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE));
+		   MHD_create_response_from_buffer(len, text, MHD_RESPMEM_MUST_FREE), len);
 }
 
 void http_problem(struct http_request *r, unsigned status, const char *field, const char *fmt, ...)
@@ -346,8 +354,10 @@ json_t *http_json(struct http_request *r)
 static ssize_t on_read(void *cls, uint64_t pos UNUSED, char *out, size_t max)
 {
 	struct http_request *r = cls;
-	ssize_t n = r->http ? r->stream.read(r->stream.data, out, max) : -2;
+	ssize_t n = r->http && !r->gone ? r->stream.read(r->stream.data, out, max) : -2;
 
+	if (r->http)
+		r->http->vain_runs = 0;
 	if (n > 0)
 		return n;
 	if (n == -1)
@@ -370,9 +380,11 @@ void http_reply_stream(struct http_request *r, unsigned status, const char *cont
 	}
 	r->stream = *s;
 	r->is_stream = true;
+	r->endless = len_bytes == UINT64_MAX;
 	answer(r, status, content_type,
-		   MHD_create_response_from_callback(len_bytes == UINT64_MAX ? MHD_SIZE_UNKNOWN : len_bytes,
-											 STREAM_BLOCK_BYTES, on_read, r, NULL));
+		   MHD_create_response_from_callback(r->endless ? MHD_SIZE_UNKNOWN : len_bytes,
+											 STREAM_BLOCK_BYTES, on_read, r, NULL),
+		   STREAM_BLOCK_BYTES);
 }
 
 void http_stream_wake(struct http_request *r)

@@ -8,26 +8,35 @@
  *	   `--no route, refused, too large--------------------------------^
  *
  * While a handler owns it the connection is suspended: MHD neither reads nor
- * times it out, and http_reply resumes it.
+ * times it out, and http_reply resumes it. As MHD does not see then that the
+ * client hangs up, the sweep looks. What is refused before its body came is answered
+ * after it where the body is small, since MHD would otherwise close the connection.
  */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
+#include <assert.h>
+#include <poll.h>
 #include <stdio.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <utlist.h>
 
 #include "common/clock.h"
-#include "common/log.h"
 #include "gateway/http_internal.h"
+
+void exchange_hold(struct http_request *r, int64_t bytes)
+{
+	r->held_bytes += (uint64_t)bytes;
+	if (r->server)
+		r->server->held_bytes += (uint64_t)bytes;
+}
 
 static void unref(struct http_request *r)
 {
 	if (--r->refs)
 		return;
+	exchange_hold(r, -(int64_t)r->held_bytes);
 	http_params_release(&r->params);
 	buf_release(&r->body);
 	if (r->body_fd >= 0)
@@ -53,13 +62,17 @@ void *exchange_begin(void *cls, const char *uri, struct MHD_Connection *c)
 	size_t len = strcspn(uri, "?");
 	struct http_connection *conn = http_connection_of(c);
 
-	*r = (struct http_request){.http = h, .connection = c, .refs = 1, .body_fd = -1};
+	*r = (struct http_request){.http = h, .server = h, .connection = c, .refs = 1, .body_fd = -1};
+	h->vain_runs = 0;
 	r->since_mono_ms = clock_mono_ms();
 	r->raw = xmemdup0(uri, len);
 	r->path = http_decode(uri, len);
 	DL_APPEND(h->exchanges, r);
-	if (conn)
+	if (conn) {
 		conn->since_mono_ms = 0;
+		conn->used = true;
+		conn->exchange = r;
+	}
 	return r;
 }
 
@@ -100,19 +113,6 @@ static const struct http_route *find_route(struct http_request *r, struct buf *a
 	return NULL;
 }
 
-static bool length_fits(struct http_request *r)
-{
-	const char *text = http_header(r, "Content-Length");
-	int64_t max = r->route->flags & HTTP_LARGE ? r->http->config.body_max_bytes
-											   : r->http->config.body_memory_bytes;
-
-	if (!text || strtoull(text, NULL, 10) <= (unsigned long long)max)
-		return true;
-	http_problem(r, 413, NULL, "the body has %s bytes; at most %" PRId64 " are taken here", text,
-				 max);
-	return false;
-}
-
 /* Everything that can be refused before the body is read. */
 static void open_exchange(struct http_request *r)
 {
@@ -123,6 +123,8 @@ static void open_exchange(struct http_request *r)
 					 "the path holds a broken %%-escape, a NUL, or what is no UTF-8");
 		return;
 	}
+	if (!http_wellformed(r))
+		return;
 	if (r->http->quiescing) {
 		http_problem(r, 503, NULL, "the gateway is ending");
 		return;
@@ -137,84 +139,19 @@ static void open_exchange(struct http_request *r)
 					 strchr(allow.data, ',') ? "are" : "is");
 	} else if (!r->route) {
 		http_problem(r, 404, NULL, "there is nothing at %s; /docs lists what there is", r->path);
-	} else if (length_fits(r)) {
+	} else if (body_fits(r)) {
 		r->state = EXCHANGE_BODY;
 	}
 }
 
-/* ---- the body ---- */
-
-/* A file without a name: nothing is left behind, however we end. */
-static int open_spool(const struct http *h)
+/*
+ * Whether an answer that is there before the body waits for its end: MHD closes a connection on which it
+ * did not, and the client may lose the answer in what it still sends.
+ */
+static bool worth_discarding(const struct http_request *r)
 {
-	const char *dir = h->config.body_dir ? h->config.body_dir : getenv("TMPDIR");
-	CLEANUP(free_ptr) char *path = NULL;
-	int fd;
-
-	if (!dir || !*dir)
-		dir = "/tmp";
-	fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != ENOENT))
-		return fd;
-	path = xasprintf("%s/millrace-body-XXXXXX", dir);
-	fd = mkostemp(path, O_CLOEXEC);
-	if (fd >= 0)
-		(void)unlink(path);
-	return fd;
-}
-
-static bool write_all(int fd, const char *p, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, p, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		p += n;
-		len -= (size_t)n;
-	}
-	return true;
-}
-
-static void take_body(struct http_request *r, const char *data, size_t len)
-{
-	const struct http_config *c = &r->http->config;
-	bool large = r->route->flags & HTTP_LARGE;
-	int64_t max = large ? c->body_max_bytes : c->body_memory_bytes;
-
-	if (r->refuse_body)
-		return;
-	if (r->body_len + len > (uint64_t)max) {
-		r->refuse_body = true;
-		return;
-	}
-	if (large && r->body_fd < 0 && r->body_len + len > (uint64_t)c->body_memory_bytes) {
-		r->body_fd = open_spool(r->http);
-		if (r->body_fd < 0 || !write_all(r->body_fd, r->body.data, r->body.len)) {
-			log_error("cannot keep a large body", LOG_S("why", strerror(errno)));
-			r->refuse_body = true;
-			return;
-		}
-		buf_release(&r->body);
-	}
-	r->body_len += len;
-	if (r->body_fd < 0)
-		buf_add(&r->body, data, len);
-	else if (!write_all(r->body_fd, data, len))
-		r->refuse_body = true;
-}
-
-static void refuse_body(struct http_request *r)
-{
-	bool large = r->route->flags & HTTP_LARGE;
-	int64_t max = large ? r->http->config.body_max_bytes : r->http->config.body_memory_bytes;
-
-	if (r->body_len + 1 > (uint64_t)max || r->body_fd < 0)
-		http_problem(r, 413, NULL, "the body is over the limit of %" PRId64 " bytes", max);
-	else
-		http_problem(r, 507, NULL, "there is no room to keep the body while it is passed on");
+	return body_announced(r) <= (uint64_t)r->http->config.body_memory_bytes &&
+		   !http_header(r, "Expect");
 }
 
 /* ---- step ---- */
@@ -223,8 +160,8 @@ static void hand_over(struct http_request *r)
 {
 	r->state = EXCHANGE_OWNED;
 	r->refs++; /* the handler's */
-	r->counted = true;
-	r->http->open_requests++;
+	r->owned = true;
+	r->server->owned++;
 	if (r->body_fd >= 0)
 		(void)lseek(r->body_fd, 0, SEEK_SET);
 	r->route->handler(r->http->data, r);
@@ -232,36 +169,39 @@ static void hand_over(struct http_request *r)
 
 static enum MHD_Result queue(struct http_request *r)
 {
-	enum MHD_Result ok = MHD_queue_response(r->connection, r->status, r->response);
-
+	r->discarding = false;
+	if (r->http->quiescing && r->response)
+		MHD_add_response_header(r->response, "Connection", "close");
 	r->state = EXCHANGE_SENDING;
-	return ok;
+	return MHD_queue_response(r->connection, r->status, r->response);
 }
 
-enum MHD_Result exchange_step(void *cls UNUSED, struct MHD_Connection *c UNUSED,
-							  const char *url UNUSED, const char *method,
-							  const char *version UNUSED, const char *upload, size_t *upload_len,
-							  void **con_cls)
+enum MHD_Result exchange_step(void *cls, struct MHD_Connection *c UNUSED, const char *url UNUSED,
+							  const char *method, const char *version UNUSED, const char *upload,
+							  size_t *upload_len, void **con_cls)
 {
+	struct http *h = cls;
 	struct http_request *r = *con_cls;
 
-	if (!r)
+	h->vain_runs = 0;
+	if (!r || r->gone)
 		return MHD_NO;
 	if (r->state == EXCHANGE_HEADERS) {
 		snprintf(r->method, sizeof(r->method), "%s", method);
 		note_peer(r);
 		open_exchange(r);
-		if (r->state != EXCHANGE_ANSWERED)
+		r->discarding = r->state == EXCHANGE_ANSWERED && worth_discarding(r);
+		if (r->state == EXCHANGE_BODY || r->discarding)
 			return MHD_YES;
-	} else if (r->state == EXCHANGE_BODY && *upload_len > 0) {
-		take_body(r, upload, *upload_len);
+	} else if (*upload_len > 0 && (r->state == EXCHANGE_BODY || r->discarding)) {
+		if (r->state == EXCHANGE_BODY)
+			body_take(r, upload, *upload_len);
 		*upload_len = 0;
 		return MHD_YES;
+	} else if (r->state == EXCHANGE_BODY && r->refuse_body) {
+		body_refuse(r);
 	} else if (r->state == EXCHANGE_BODY) {
-		if (r->refuse_body)
-			refuse_body(r);
-		else
-			hand_over(r);
+		hand_over(r);
 	}
 	if (r->state == EXCHANGE_ANSWERED)
 		return queue(r);
@@ -272,40 +212,55 @@ enum MHD_Result exchange_step(void *cls UNUSED, struct MHD_Connection *c UNUSED,
 	return MHD_YES;
 }
 
-void exchange_end(void *cls UNUSED, struct MHD_Connection *c, void **con_cls,
-				  enum MHD_RequestTerminationCode why UNUSED)
+static void end(struct http *h, struct http_request *r)
 {
-	struct http_request *r = *con_cls;
-	struct http_connection *conn = http_connection_of(c);
-
-	if (conn)
-		conn->since_mono_ms = clock_mono_ms();
-	if (!r)
-		return;
-	*con_cls = NULL;
-	DL_DELETE(r->http->exchanges, r);
-	if (r->counted) {
-		r->counted = false;
-		r->http->open_requests--;
-	}
-	if (r->http->events.done)
-		r->http->events.done(r->http->data, r, r->status, clock_mono_ms() - r->since_mono_ms);
+	DL_DELETE(h->exchanges, r);
+	if (h->events.done)
+		h->events.done(h->data, r, r->status, clock_mono_ms() - r->since_mono_ms);
 	if (r->is_stream && r->stream.on_close)
 		r->stream.on_close(r->stream.data);
 	r->http = NULL;
 	r->connection = NULL;
+	if (r->owned)
+		DL_APPEND(h->orphans, r);
 	unref(r);
+}
+
+void exchange_end(void *cls, struct MHD_Connection *c, void **con_cls,
+				  enum MHD_RequestTerminationCode why UNUSED)
+{
+	struct http *h = cls;
+	struct http_request *r = *con_cls;
+	struct http_connection *conn = http_connection_of(c);
+
+	h->vain_runs = 0;
+	if (conn) {
+		conn->since_mono_ms = clock_mono_ms();
+		conn->exchange = NULL;
+	}
+	*con_cls = NULL;
+	if (r)
+		end(h, r);
+}
+
+void exchange_lost(struct http *h, struct http_connection *conn)
+{
+	if (conn->exchange)
+		end(h, TAKE(conn->exchange));
 }
 
 /* The handler answered, or let go. */
 void exchange_answered(struct http_request *r)
 {
-	bool owned = r->state == EXCHANGE_OWNED;
+	bool owned = r->owned;
 
+	assert(r->state < EXCHANGE_ANSWERED);
 	r->state = EXCHANGE_ANSWERED;
-	if (r->counted) {
-		r->counted = false;
-		r->http->open_requests--;
+	r->owned = false;
+	if (owned && r->server) {
+		r->server->owned--;
+		if (!r->http)
+			DL_DELETE(r->server->orphans, r);
 	}
 	if (r->suspended && r->connection) {
 		r->suspended = false;
@@ -316,7 +271,33 @@ void exchange_answered(struct http_request *r)
 		unref(r);
 }
 
-void exchange_sweep(struct http *h, int64_t now_ms)
+bool http_gone(const struct http_request *r)
+{
+	return !r->http || r->gone;
+}
+
+size_t http_owned(const struct http *h)
+{
+	return h->owned;
+}
+
+uint64_t http_held_bytes(const struct http *h)
+{
+	return h->held_bytes;
+}
+
+size_t http_open_requests(const struct http *h)
+{
+	size_t n = 0;
+
+	for (const struct http_request *r = h->exchanges; r; r = r->next)
+		n += r->state != EXCHANGE_HEADERS && !r->endless;
+	return n;
+}
+
+/* ---- the sweep ---- */
+
+static void end_slow(struct http *h, int64_t now_ms)
 {
 	int64_t allowed_ms = h->config.receive_ns / NS_PER_MS;
 
@@ -325,12 +306,50 @@ void exchange_sweep(struct http *h, int64_t now_ms)
 		int64_t more_ms = (int64_t)(r->body_len / HTTP_SLOWEST_BYTES_PER_MS);
 		const struct http_connection *conn;
 
-		if (r->state > EXCHANGE_BODY || now_ms - r->since_mono_ms <= allowed_ms + more_ms)
+		if ((r->state > EXCHANGE_BODY && !r->discarding) ||
+			now_ms - r->since_mono_ms <= allowed_ms + more_ms)
 			continue;
 		conn = http_connection_of(r->connection);
 		if (conn && conn->fd >= 0)
 			shutdown(conn->fd, SHUT_RDWR);
 	}
+}
+
+/* Clients that hung up while their connections were suspended, by one call for all. */
+static void end_gone(struct http *h)
+{
+	struct pollfd *fds = xreallocarray(NULL, h->connections + 1, sizeof(*fds));
+	struct http_request **of =
+		xreallocarray(NULL, h->connections + 1, sizeof(struct http_request *));
+	nfds_t n = 0;
+
+	for (struct http_request *r = h->exchanges; r && n < h->connections; r = r->next) {
+		const struct http_connection *conn =
+			r->suspended ? http_connection_of(r->connection) : NULL;
+
+		if (!conn || conn->fd < 0)
+			continue;
+		fds[n] = (struct pollfd){.fd = conn->fd, .events = POLLRDHUP};
+		of[n++] = r;
+	}
+	if (n > 0 && poll(fds, n, 0) > 0) {
+		for (nfds_t i = 0; i < n; i++) {
+			if (!(fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR)))
+				continue;
+			of[i]->gone = true;
+			of[i]->suspended = false;
+			shutdown(fds[i].fd, SHUT_RDWR);
+			MHD_resume_connection(of[i]->connection);
+		}
+	}
+	free(fds);
+	free(of);
+}
+
+void exchange_sweep(struct http *h, int64_t now_ms)
+{
+	end_slow(h, now_ms);
+	end_gone(h);
 }
 
 void exchange_abandon(struct http *h)
@@ -341,4 +360,12 @@ void exchange_abandon(struct http *h)
 			MHD_resume_connection(r->connection);
 		}
 	}
+}
+
+/* After the end: handlers may still have some. */
+void exchange_forget(struct http *h)
+{
+	for (struct http_request *r = h->orphans; r; r = r->next)
+		r->server = NULL;
+	h->orphans = NULL;
 }

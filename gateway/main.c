@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "gateway/gateway.h"
+#include "gateway/routes.h"
 
 static void on_stop(void *data)
 {
@@ -26,8 +27,17 @@ int main(int argc, char **argv)
 	static struct gateway g;
 	struct config_extra extra = {0};
 	struct err e = {0};
+
+	if (argc == 2 && str_eq(argv[1], "--list-routes")) {
+		routes_print(stdout);
+		return 0;
+	}
 	int rc = config_load(&gateway_program, argc, argv, &g.config, &extra, &e);
 
+	if (rc == 0 && !extra.done && g.config.access.new_token) {
+		rc = access_new_token(&g.config.access, &e);
+		extra.done = true;
+	}
 	if (rc == 0 && !extra.done)
 		rc = gateway_config_check(&g.config, &e);
 	if (rc == 0 && !extra.done && !extra.check_only)

@@ -126,12 +126,12 @@ void submit_publish(struct gateway *g, struct draft_task *d, submit_done done, v
 
 void submit_release(struct gateway *g)
 {
-	struct submitting *s, *next;
+	struct err e;
 
-	DL_FOREACH_SAFE (g->submitting, s, next) {
-		DL_DELETE(g->submitting, s);
-		timeout_stop(&s->timeout);
-		object_put_cancel(&s->put);
-		free(s);
+	err_set(&e, ERR_CLOSED, "the gateway is ending; whether it was submitted is not known");
+	/* A batch goes on with its next; it ends, too. */
+	while (g->submitting) {
+		object_put_cancel(&g->submitting->put);
+		finish(g->submitting, false, &e);
 	}
 }

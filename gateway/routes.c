@@ -1,12 +1,27 @@
 /* Which routes there are, by table. */
 #include "gateway/routes.h"
 
-#include <stddef.h>
-
 const struct http_route *const all_routes[] = {
 	ui_routes,
 	health_routes,
+	me_routes,
 	task_routes,
+	docs_routes,
+	list_routes,
 	operate_routes,
+	compat_tasks_routes,
+	compat_agents_routes,
+	compat_cluster_routes,
 	NULL,
 };
+
+void routes_print(FILE *out)
+{
+	static const char *const scopes[] = {
+		[SCOPE_NONE] = "-", [SCOPE_READ] = "read", [SCOPE_SUBMIT] = "submit", [SCOPE_OPERATE] = "operate"};
+
+	for (const struct http_route *const *table = all_routes; *table; table++) {
+		for (const struct http_route *r = *table; r->method; r++)
+			fprintf(out, "%s %s %s\n", r->method, r->path, scopes[r->scope]);
+	}
+}

@@ -47,7 +47,6 @@ const struct http_route operate_routes[] = {
 	PASS("POST", V1 "/lanes/{name}/purge", SCOPE_OPERATE, "api.lane.purge", "name", .body = true),
 	PASS("PUT", V1 "/lanes/{name}/limits", SCOPE_OPERATE, "api.lane.limit", "name", .body = true),
 
-	PASS("GET", V1 "/nodes", SCOPE_READ, "api.node.list"),
 	PASS("GET", V1 "/nodes/{name}", SCOPE_READ, "api.node.get", "name"),
 	PASS("POST", V1 "/nodes/{name}/drain", SCOPE_OPERATE, "ctl.node.%s.drain"),
 	PASS("POST", V1 "/nodes/{name}/undrain", SCOPE_OPERATE, "ctl.node.%s.undrain"),

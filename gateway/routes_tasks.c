@@ -175,6 +175,8 @@ static void on_wait(void *data, enum wait_end why)
 	if (why == WAIT_OVER) {
 		l->wait = NULL;
 		l->over = true;
+	} else if (http_gone(l->request)) {
+		l->over = true; /* the next answer ends it */
 	}
 	ask_task(l);
 }

@@ -104,7 +104,7 @@ static void on_wait(void *data, enum wait_end why)
 	}
 	if (!p->published || p->looking)
 		return; /* whoever is under way answers */
-	if (why == WAIT_OVER)
+	if (why == WAIT_OVER || http_gone(p->request))
 		answer_accepted(p);
 	else
 		look(p);

@@ -27,7 +27,7 @@ struct served_lane {
 	unsigned group;
 	unsigned lane_group;     /* of the limits that all nodes share; 0: never had any */
 	struct permits *permits; /* NULL: never had any */
-	struct metric *ok, *failed, *returned, *cancelled, *seconds, *waited;
+	struct metric *ok, *failed, *returned, *cancelled, *seconds, *wait_seconds, *completion_seconds;
 	/* the puller's own: */
 	struct puller *puller;
 	struct puller_consumer *consumers;

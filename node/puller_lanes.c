@@ -54,9 +54,13 @@ static void make_metrics(struct served_lane *l)
 	snprintf(labels, sizeof(labels), "lane=\"%s\"", l->lane.name);
 	l->seconds = metric_histogram("millrace_node_task_seconds",
 								  "From the start of a handler to its end.", labels);
-	l->waited = metric_histogram("millrace_node_wait_seconds",
-								 "From a task's arrival on its lane to the start of its handler.",
-								 labels);
+	l->wait_seconds = metric_histogram(
+		"millrace_node_wait_seconds",
+		"From a task's submission, or when it was wished for, to its first start.", labels);
+	l->completion_seconds = metric_histogram("millrace_node_completion_seconds",
+											 "From a task's submission, or when it was wished for, "
+											 "to the end of the attempt that completed it.",
+											 labels);
 }
 
 void puller_close_consumers(struct puller *p, struct served_lane *l)

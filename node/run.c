@@ -62,6 +62,15 @@ void run_drop(struct run *r)
 	release(r);
 }
 
+/* Since it could have begun: from its submission, or from when its submitter wanted it. Clocks may differ: never below 0. */
+static double since_due_s(const struct run *r, int64_t until_wall_ns)
+{
+	const struct task *t = &r->task;
+	int64_t due_ns = MAX_OF(t->submitted_wall_ns + t->delay_ns, t->at_wall_ns);
+
+	return (double)MAX_OF(until_wall_ns - due_ns, 0) / (double)NS_PER_S;
+}
+
 static void count(struct run *r)
 {
 	struct node_counts *c = &r->node->counts;
@@ -79,6 +88,8 @@ static void count(struct run *r)
 	case RESULT_OK:
 		c->completed++;
 		metric_add(r->lane->ok, 1);
+		if (r->task.submitted_wall_ns)
+			metric_observe(r->lane->completion_seconds, since_due_s(r, r->finished_wall_ns));
 		return;
 	case RESULT_FAILED:
 		c->failed++;
@@ -199,7 +210,8 @@ static void take_stop(struct run *r)
 	case RUN_CANCELLED:
 		/* As an end it travels with the successes. */
 		take_failure(r, RESULT_OK, "cancelled",
-					 r->h.handler ? "it was cancelled while it ran" : "it was cancelled before it ran");
+					 r->h.handler ? "it was cancelled while it ran"
+								  : "it was cancelled before it ran");
 		return;
 	case RUN_MOVED:
 		take_failure(r, RESULT_RETURNED, "reassigned", "it is to run on another node");
@@ -237,7 +249,8 @@ void run_stop(struct run *r, enum run_stop why)
 void run_stop_work(struct run *r)
 {
 	struct handler *h = r->lane->handler;
-	struct handler_result none = {.outcome = RESULT_FAILED, .error = "its object was being fetched"};
+	struct handler_result none = {.outcome = RESULT_FAILED,
+								  .error = "its object was being fetched"};
 
 	if (r->fetching) {
 		r->fetching = false;
@@ -320,15 +333,16 @@ static void start(struct run *r)
 	t->attempt = r->task.attempt;
 	t->epoch = r->epoch;
 	t->timeout_ns = r->task.timeout_ns ? r->task.timeout_ns : by_handler_ns;
+	/* A further attempt waited for its backoff, too: that is no queue's doing. */
+	if (r->task.attempt == 1 && r->task.submitted_wall_ns)
+		metric_observe(r->lane->wait_seconds, since_due_s(r, r->started_wall_ns));
 	r->deadline_ms = r->started_ms + MAX_OF(t->timeout_ns / NS_PER_MS, 1);
 	r->h.handler = h;
 	r->h.on_done = on_done;
-	metric_observe(r->lane->waited,
-				   (double)MAX_OF(r->started_wall_ns - r->arrived_wall_ns, 0) / (double)NS_PER_S);
 	if (r->task.object && h->kind->object != OBJECT_AS_HEADER) {
 		r->fetching = true;
-		r->fetch = fetch_start(r->node, r->task.object, h->kind->object == OBJECT_AS_FILE,
-							   on_fetched, r);
+		r->fetch =
+			fetch_start(r->node, r->task.object, h->kind->object == OBJECT_AS_FILE, on_fetched, r);
 		running_go_on(r->node->running, r);
 	} else if (hand_over(r)) {
 		running_go_on(r->node->running, r);

@@ -53,9 +53,10 @@ static void on_msg(void *data, struct bus_msg **m, const struct js_meta *meta)
 	struct err e;
 
 	transit_count(t);
-	metric_add(r->stats.received, 1);
 	transit_arrival(t, meta, &a);
-	if (decode_submission(&r->rules, &a, &t->sub, &e))
+	int rc = decode_submission(&r->rules, &a, &t->sub, &e);
+	stats_received(&r->stats, rc ? NULL : t->sub.lane.type);
+	if (rc)
 		dead_bury(t, "invalid", "%s", e.text);
 	else if ((why = shed_why(r->shed, t->sub.class)))
 		dead_bury(t, SHED_REASON, "%s", why);

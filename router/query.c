@@ -33,8 +33,8 @@ struct waiter {
 struct row {
 	struct query *query;
 	struct lane lane;
-	uint64_t messages, bytes, limit, unacked, waiting[CLASS_COUNT];
-	int64_t created_wall_ns;
+	uint64_t messages, bytes, limit, came, unacked, waiting[CLASS_COUNT];
+	int64_t created_wall_ns, oldest_wall_ns;
 };
 
 struct query {
@@ -189,6 +189,8 @@ static void fill_lane(struct query *q, const struct row *row, char *requires[LAN
 	out->normal = row->waiting[CLASS_NORMAL];
 	out->low = row->waiting[CLASS_LOW];
 	out->created_at = row->created_wall_ns;
+	out->oldest_at = row->oldest_wall_ns;
+	out->came = row->came;
 }
 
 static void answer_one(struct query *q, const struct waiter *w)
@@ -308,6 +310,7 @@ static void add_row(struct query *q, const json_t *stream)
 				 *state = json_object_get(stream, "state");
 	const char *name = json_string_value(json_object_get(config, "name"));
 	const char *created = json_string_value(json_object_get(stream, "created"));
+	const char *oldest = json_string_value(json_object_get(state, "first_ts"));
 	json_int_t limit = json_integer_value(json_object_get(config, "max_msgs"));
 	struct lane lane;
 
@@ -322,7 +325,11 @@ static void add_row(struct query *q, const json_t *stream)
 	row->lane = lane;
 	row->messages = (uint64_t)json_integer_value(json_object_get(state, "messages"));
 	row->bytes = (uint64_t)json_integer_value(json_object_get(state, "bytes"));
+	row->came = (uint64_t)json_integer_value(json_object_get(state, "last_seq"));
 	row->limit = limit > 0 ? (uint64_t)limit : 0;
+	/* Of an empty stream it is the moment when it became empty. */
+	if (row->messages == 0 || !oldest || time_parse(oldest, &row->oldest_wall_ns, NULL))
+		row->oldest_wall_ns = 0;
 	if (!created || time_parse(created, &row->created_wall_ns, NULL))
 		row->created_wall_ns = 0;
 	q->rows[q->n++] = row;

@@ -232,7 +232,7 @@ void run_on_request(struct router *router, struct service_request *req)
 				  on_timeout);
 	insert(r, c);
 	transit_count(t);
-	metric_add(router->stats.received, 1);
+	stats_received(&router->stats, t->sub.lane.type);
 	dispatch_task(t);
 }
 

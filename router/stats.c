@@ -6,6 +6,8 @@
 void stats_init(struct stats *s)
 {
 	s->received = metric_counter("millrace_router_tasks_received_total", "Tasks taken in.", NULL);
+	s->submitted = metric_counter_by("millrace_router_tasks_submitted_total",
+									 "Tasks taken in, by type; _invalid: unreadable ones.", "type");
 	s->dispatched =
 		metric_counter("millrace_router_tasks_dispatched_total", "Tasks put on a lane.", NULL);
 	s->directed = metric_counter("millrace_router_tasks_directed_total",
@@ -14,8 +16,9 @@ void stats_init(struct stats *s)
 								   "Tasks taken back from a node that is gone or draining.", NULL);
 	s->retried = metric_counter("millrace_router_tasks_retried_total",
 								"Failed attempts that get another.", NULL);
-	s->cancelled = metric_counter("millrace_router_tasks_cancelled_total",
-								  "Tasks ended here: cancelled, or duplicates of a unique key.", NULL);
+	s->cancelled =
+		metric_counter("millrace_router_tasks_cancelled_total",
+					   "Tasks ended here: cancelled, or duplicates of a unique key.", NULL);
 	s->delayed =
 		metric_counter("millrace_router_tasks_delayed_total", "Tasks put into DELAYED.", NULL);
 	s->dead_replayed = metric_counter("millrace_router_dead_replayed_total",
@@ -34,11 +37,17 @@ void stats_init(struct stats *s)
 							  "From a task's delivery to its ack: both PubAcks lie between.", NULL);
 }
 
+void stats_received(struct stats *s, const char *type)
+{
+	metric_add(s->received, 1);
+	metric_add(metric_of(s->submitted, type && *type ? type : "_invalid"), 1);
+}
+
 void stats_dead(const char *reason)
 {
 	static const char *const known[] = {"error",      "timeout",    "crash",   "no-responders",
-										"no-handler", "deliveries", "invalid", "expired", "shed",
-										"no-node"};
+										"no-handler", "deliveries", "invalid", "expired",
+										"shed",       "no-node"};
 	char labels[48];
 	const char *label = "other";
 

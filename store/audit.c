@@ -32,6 +32,8 @@
 #include "common/metrics.h"
 #include "store/audit_look.h"
 #include "store/audit_repair.h"
+#include "store/audit_stream.h"
+#include "store/caught_up.h"
 
 #define TICK_MS 1000
 #define HOLD "6 seconds" /* a store that died holds up the others for so long */
@@ -66,9 +68,9 @@ struct audit {
 	bool stranger;  /* these rows are of another broker's messages */
 	char broker[48], known_broker[48]; /* when TASKS was made, here and as the rows know it */
 	bool second;                       /* drain */
-	uint64_t barrier;                  /* EVENTS' last sequence, after the rows were looked at */
-	uint64_t store_waiting, act_waiting, tasks_waiting, watched, unresolved;
+	struct caught_up store, act; /* with EVENTS' last sequence, after the rows were looked at */
 	bool store_passed;
+	uint64_t tasks_waiting, watched, unresolved;
 	int64_t pass, begun_mono_ms, looked_mono_ms;
 	const char **lost; /* ids in look.suspects */
 	size_t nlost;
@@ -131,38 +133,32 @@ static void drain_later(struct audit *a)
 	timeout_start(&a->timeout, DRAIN_POLL_MS, on_tick);
 }
 
-static void on_act(void *data, const json_t *reply, int server_code, const struct err *e)
+static void on_act(void *data, bool passed, const struct err *e)
 {
 	struct audit *a = data;
-	(void)server_code;
 	if (e != NULL) {
 		give_up(a, e);
-	} else if (audit_consumer_passed(reply, a->barrier, &a->act_waiting) && a->store_passed) {
+	} else if (passed && a->store_passed) {
 		drained(a);
 	} else {
 		drain_later(a);
 	}
 }
 
-static void on_store(void *data, const json_t *reply, int server_code, const struct err *e)
+static void on_store(void *data, bool passed, const struct err *e)
 {
 	struct audit *a = data;
 	struct err why;
-	(void)server_code;
-	if (e != NULL) {
-		give_up(a, e);
-		return;
-	}
-	a->store_passed = audit_consumer_passed(reply, a->barrier, &a->store_waiting);
-	if (js_api(a->bus, "CONSUMER.INFO.EVENTS.act", NULL, on_act, a, &why) < 0) {
-		give_up(a, &why);
+	a->store_passed = passed;
+	if (e != NULL || caught_up_look(&a->act, &why) < 0) {
+		give_up(a, e != NULL ? e : &why);
 	}
 }
 
 static void ask_consumers(struct audit *a)
 {
 	struct err e;
-	if (js_api(a->bus, "CONSUMER.INFO.EVENTS.store", NULL, on_store, a, &e) < 0) {
+	if (caught_up_look(&a->store, &e) < 0) {
 		give_up(a, &e);
 	}
 }
@@ -177,7 +173,7 @@ static void on_events(void *data, const json_t *reply, int server_code, const st
 		give_up(a, e != NULL ? e : &why);
 		return;
 	}
-	a->barrier = s.last_seq;
+	a->store.upto = a->act.upto = s.last_seq;
 	ask_consumers(a);
 }
 
@@ -408,8 +404,8 @@ static void report(struct audit *a)
 	r.tasks_waiting = a->tasks_waiting;
 	r.delayed_messages = k->delayed_messages;
 	r.direct_messages = k->direct_messages;
-	r.events_waiting = a->store_waiting;
-	r.act_waiting = a->act_waiting;
+	r.events_waiting = a->store.waiting;
+	r.act_waiting = a->act.waiting;
 	r.complete = k->complete;
 	codec_to_json_text(&r.base, CODEC_ALL, &json);
 	char pass[24], repaired[24];
@@ -532,6 +528,11 @@ int audit_open(struct bus *bus, struct pg *pg, const struct audit_config *c, str
 	snprintf(a->name, sizeof(a->name), "%02x%02x%02x%02x%02x%02x%02x%02x", r[0], r[1], r[2], r[3],
 			 r[4], r[5], r[6], r[7]);
 	a->bus = a->look.bus = a->repair.bus = bus;
+	a->store = a->act = (struct caught_up){.bus = bus, .stream = "EVENTS", .data = a};
+	a->store.consumer = "store";
+	a->store.on_answer = on_store;
+	a->act.consumer = "act";
+	a->act.on_answer = on_act;
 	a->pg = a->look.pg = a->repair.pg = pg;
 	a->config = *c;
 	a->passes = metric_counter("millrace_audit_passes_total",

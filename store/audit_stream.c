@@ -44,17 +44,31 @@ enum audit_place audit_stream_has(const struct audit_stream *s, uint64_t seq)
 	return s->messages == 0 && seq <= s->last_seq ? AUDIT_ABSENT : AUDIT_THERE_PERHAPS;
 }
 
-bool audit_consumer_passed(const json_t *info, uint64_t seq, uint64_t *ret_waiting)
+int audit_consumer_read(const json_t *info, struct audit_consumer *ret, struct err *e)
 {
-	const json_t *floor = json_object_get(info, "ack_floor");
-	uint64_t waiting = number(info, "num_pending") + number(info, "num_ack_pending");
-	if (!json_is_object(floor)) {
-		return false;
+	const json_t *delivered = json_object_get(json_object_get(info, "delivered"), "stream_seq");
+	const json_t *floor = json_object_get(json_object_get(info, "ack_floor"), "stream_seq");
+	const char *filter =
+		json_string_value(json_object_get(json_object_get(info, "config"), "filter_subject"));
+	if (!json_is_integer(delivered) || !json_is_integer(floor)) {
+		return err_set(e, ERR_PROTOCOL, "a consumer's state can't be read");
 	}
-	if (ret_waiting != NULL) {
-		*ret_waiting = waiting;
+	*ret = (struct audit_consumer){
+		.delivered_seq = number(json_object_get(info, "delivered"), "stream_seq"),
+		.floor_seq = number(json_object_get(info, "ack_floor"), "stream_seq"),
+		.pending = number(info, "num_pending"),
+		.unacked = number(info, "num_ack_pending"),
+		.filter = filter != NULL ? filter : "",
+	};
+	return 0;
+}
+
+enum audit_passed audit_consumer_passed(const struct audit_consumer *c, uint64_t seq)
+{
+	if (c->floor_seq >= seq || (c->unacked == 0 && c->delivered_seq >= seq)) {
+		return AUDIT_PASSED;
 	}
-	return number(floor, "stream_seq") >= seq || waiting == 0;
+	return c->pending == 0 && c->unacked == 0 ? AUDIT_SAYS_SO : AUDIT_NOT_YET;
 }
 
 /* "NATS/1.0\r\nName: value\r\n…" */
@@ -96,4 +110,9 @@ bool audit_message_is(const json_t *reply, const char *task_id)
 		return true;
 	}
 	return headers_say(headers.data, headers.len, task_id);
+}
+
+uint64_t audit_message_seq(const json_t *reply)
+{
+	return number(json_object_get(reply, "message"), "seq");
 }

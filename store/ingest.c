@@ -27,6 +27,7 @@
 #include "common/metrics.h"
 #include "store/pace.h"
 #include "store/schema.h"
+#include "store/tally.h"
 #include "store/writer.h"
 
 #define STREAM "EVENTS"
@@ -47,6 +48,7 @@
 struct ingest_metrics {
 	struct metric *events, *rows, *batches, *batch_rows, *write_seconds, *late, *repeated,
 		*rejected, *stuck, *held, *lag;
+	struct tally tally;
 };
 
 struct ingest {
@@ -229,6 +231,9 @@ static void tell_stored(struct ingest *in, struct batch *b)
 		}
 		struct task_row row;
 		merge_task_row(t, &row);
+		if (t->stored_state == 0) {
+			tally_count(&in->m.tally, &row);
+		}
 		Millrace__Stored *s = arena_alloc(&b->merge.arena, sizeof(*s));
 		millrace__stored__init(s);
 		s->id = (char *)(uintptr_t)row.id; /* packed only */
@@ -461,6 +466,7 @@ static void make_metrics(struct ingest_metrics *m)
 							 "Final events of tasks that another one had finished already.", NULL);
 	m->repeated = metric_counter("millrace_store_repeated_outcomes_total",
 								 "Final events stored before.", NULL);
+	tally_init(&m->tally);
 	m->rejected = metric_counter("millrace_store_rejected_events_total", "Events set aside.", NULL);
 	m->stuck = metric_counter("millrace_store_write_failures_total",
 							  "Writes that had to be tried again.", NULL);

@@ -6,8 +6,9 @@
  *	create:  last word? --none, or a deletion--> put where that is still the last word
  *	version: put where that is the last word;    neither: put
  *
- * A list comes from the table, once that has caught up with the bucket: then
- * it tells what was set before it was asked for. It fails: 409 with the
+ * A list comes from the table, once that has all that the bucket had when it was
+ * asked for: whatever was set and answered before is below the bucket's last
+ * sequence of that moment. Where that takes too long, what is known has to do. It fails: 409 with the
  * version that is there, 404, 400 for what is no key, 503 while the broker (for lists:
  * the database) is away.
  */
@@ -25,6 +26,7 @@
 #include "common/request.h"
 #include "store/arena.h"
 #include "store/audit_stream.h"
+#include "store/caught_up.h"
 
 #define BUCKET "state"
 #define QUERY_TIMEOUT_MS 10000
@@ -41,6 +43,7 @@ struct state_question {
 	bool protobuf;
 	ProtobufCMessage *record; /* the request */
 	unsigned limit;
+	struct caught_up table;
 	int64_t until_mono_ms;
 	struct timeout timeout;
 	struct state_question *prev, *next;
@@ -342,12 +345,10 @@ static void on_poll(struct timeout *t)
 	catch_up(container_of(t, struct state_question, timeout));
 }
 
-static void on_consumer(void *data, const json_t *reply, int server_code, const struct err *e)
+static void on_caught_up(void *data, bool passed, const struct err *e)
 {
 	struct state_question *x = data;
-	(void)server_code;
-	if (e != NULL || audit_consumer_passed(reply, UINT64_MAX, NULL) ||
-		clock_mono_ms() > x->until_mono_ms) {
+	if (passed || e != NULL || clock_mono_ms() > x->until_mono_ms) {
 		read_page(x); /* rather what is known than nothing */
 	} else {
 		timeout_start(&x->timeout, CATCH_UP_POLL_MS, on_poll);
@@ -357,9 +358,28 @@ static void on_consumer(void *data, const json_t *reply, int server_code, const 
 static void catch_up(struct state_question *x)
 {
 	struct err e;
-	if (js_api(x->api->bus, "CONSUMER.INFO.KV_state.store", NULL, on_consumer, x, &e) < 0) {
+	if (caught_up_look(&x->table, &e) < 0) {
 		refuse(x, &e);
 	}
+}
+
+static void on_bucket(void *data, const json_t *reply, int server_code, const struct err *e)
+{
+	struct state_question *x = data;
+	struct audit_stream s;
+	struct err why;
+	(void)server_code;
+	if (e != NULL || audit_stream_read(reply, &s, &why) < 0 || s.messages == 0) {
+		read_page(x);
+		return;
+	}
+	x->table = (struct caught_up){.bus = x->api->bus,
+								  .stream = "KV_" BUCKET,
+								  .consumer = "store",
+								  .upto = s.last_seq,
+								  .on_answer = on_caught_up,
+								  .data = x};
+	catch_up(x);
 }
 
 static void on_list(void *data, struct service_request *r)
@@ -378,7 +398,9 @@ static void on_list(void *data, struct service_request *r)
 	}
 	x->limit = l->limit != 0 ? l->limit : LIST_DEFAULT;
 	x->until_mono_ms = clock_mono_ms() + CATCH_UP_MS;
-	catch_up(x);
+	if (js_api(api->bus, "STREAM.INFO.KV_" BUCKET, NULL, on_bucket, x, &e) < 0) {
+		refuse(x, &e);
+	}
 }
 
 /* ---- owner's side ---- */

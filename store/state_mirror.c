@@ -1,7 +1,9 @@
 /*
  * From bucket to table. It stands alone as the small sister of ingest: pull,
  * write, ack after commit. Well: what came in one turn of the loop is one
- * statement. Badly: the database is away; what was pulled is held (nothing
+ * statement, and what comes while that is written is the next one: the pull goes
+ * on, and a message that found no room would be back only after its ack_wait.
+ * Badly: the database is away; what was pulled is held (nothing
  * more is asked for) and written when it is back, in whatever order stores get
  * there: the later word of a key stays. A key's older values are not kept by the
  * bucket, so a store that was away for long has one message a key to catch up.
@@ -23,31 +25,33 @@
 #define RETRY_MS 1000
 #define WRITE_TIMEOUT_MS 30000
 
+struct mirror_batch {
+	struct pg_array keys, values, versions, gone, times;
+	struct arena arena; /* of replies */
+	const char *replies[BATCH];
+	size_t n;
+};
+
 struct state_mirror {
 	struct bus *bus;
 	struct pg *pg;
 	const struct ingest *ingest;
 	struct js_pull *pull;
 	struct timeout timeout;
-	struct pg_array keys, values, versions, gone, times;
-	struct arena arena; /* of replies */
-	const char *replies[BATCH];
-	size_t n;
+	struct mirror_batch batches[2];
+	struct mirror_batch *filling, *out; /* out: being written, or to be written again */
 	bool deferred, writing, closing;
 	struct metric *changes;
 };
 
 static void ask(struct state_mirror *m);
-static void write_batch(struct state_mirror *m);
+static void write_out(struct state_mirror *m);
 
 static void on_retry(struct timeout *t)
 {
 	struct state_mirror *m = container_of(t, struct state_mirror, timeout);
-	if (m->n > 0) {
-		write_batch(m);
-	} else {
-		ask(m);
-	}
+	write_out(m);
+	ask(m);
 }
 
 static void later(struct state_mirror *m)
@@ -58,7 +62,9 @@ static void later(struct state_mirror *m)
 static void ask(struct state_mirror *m)
 {
 	struct err e;
-	if (m->closing || m->n > 0 || m->writing || js_pull_credits(m->pull) > 0) {
+	/* What is asked for finds room: filling is empty. What failed to be written goes first. */
+	if (m->closing || m->filling->n > 0 || (m->out->n > 0 && !m->writing) ||
+		js_pull_credits(m->pull) > 0) {
 		return;
 	}
 	/* Without a database nothing could be done with it. */
@@ -68,15 +74,15 @@ static void ask(struct state_mirror *m)
 	}
 }
 
-static void forget(struct state_mirror *m)
+static void batch_forget(struct mirror_batch *b)
 {
-	pg_array_reset(&m->keys);
-	pg_array_reset(&m->values);
-	pg_array_reset(&m->versions);
-	pg_array_reset(&m->gone);
-	pg_array_reset(&m->times);
-	arena_reset(&m->arena);
-	m->n = 0;
+	pg_array_reset(&b->keys);
+	pg_array_reset(&b->values);
+	pg_array_reset(&b->versions);
+	pg_array_reset(&b->gone);
+	pg_array_reset(&b->times);
+	arena_reset(&b->arena);
+	b->n = 0;
 }
 
 static void on_written(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
@@ -90,21 +96,31 @@ static void on_written(void *data, const struct pg_rows *rows, size_t n, const s
 		later(m);
 		return;
 	}
-	for (size_t i = 0; i < m->n; i++) {
-		js_ack(m->bus, m->replies[i]);
+	for (size_t i = 0; i < m->out->n; i++) {
+		js_ack(m->bus, m->out->replies[i]);
 	}
-	metric_add(m->changes, (double)m->n);
-	forget(m);
+	metric_add(m->changes, (double)m->out->n);
+	batch_forget(m->out);
+	write_out(m);
 	ask(m);
 }
 
-static void write_batch(struct state_mirror *m)
+static void write_out(struct state_mirror *m)
 {
-	struct pg_param p[] = {pg_array_param(&m->keys), pg_array_param(&m->values),
-						   pg_array_param(&m->versions), pg_array_param(&m->gone),
-						   pg_array_param(&m->times)};
 	struct err e;
-	if (m->writing) {
+	if (m->writing || m->closing) {
+		return;
+	}
+	if (m->out->n == 0) {
+		struct mirror_batch *empty = m->out;
+		m->out = m->filling;
+		m->filling = empty;
+	}
+	struct mirror_batch *b = m->out;
+	struct pg_param p[] = {pg_array_param(&b->keys), pg_array_param(&b->values),
+						   pg_array_param(&b->versions), pg_array_param(&b->gone),
+						   pg_array_param(&b->times)};
+	if (b->n == 0) {
 		return;
 	}
 	if (pg_query(m->pg, "SELECT millrace.put_state($1, $2, $3, $4, $5)", p, ARRAY_LEN(p),
@@ -115,32 +131,40 @@ static void write_batch(struct state_mirror *m)
 	m->writing = true;
 }
 
+static void free_mirror(struct state_mirror *m)
+{
+	for (size_t i = 0; i < ARRAY_LEN(m->batches); i++) {
+		arena_release(&m->batches[i].arena);
+	}
+	free(m);
+}
+
 static void on_turn_end(void *data)
 {
 	struct state_mirror *m = data;
 	m->deferred = false;
 	if (m->closing) {
-		arena_release(&m->arena);
-		free(m);
-	} else if (m->n > 0) {
-		write_batch(m);
+		free_mirror(m);
+	} else {
+		write_out(m);
 	}
 }
 
 static void on_message(void *data, struct bus_msg **msg, const struct js_meta *meta)
 {
 	struct state_mirror *m = data;
+	struct mirror_batch *b = m->filling;
 	const char *subject = bus_msg_subject(*msg);
-	/* More than was asked for, or while it is written: it comes again. */
-	if (m->n == BATCH || m->writing || strncmp(subject, PREFIX, strlen(PREFIX)) != 0) {
+	/* More than was asked for: it comes again. */
+	if (b->n == BATCH || strncmp(subject, PREFIX, strlen(PREFIX)) != 0) {
 		return;
 	}
-	pg_array_text(&m->keys, subject + strlen(PREFIX));
-	pg_array_bytes(&m->values, bus_msg_data(*msg), bus_msg_len(*msg));
-	pg_array_int(&m->versions, (int64_t)meta->stream_seq);
-	pg_array_int(&m->gone, bus_msg_header(*msg, "KV-Operation") != NULL);
-	pg_array_time(&m->times, meta->stored_wall_ns);
-	m->replies[m->n++] = arena_strdup(&m->arena, bus_msg_reply(*msg));
+	pg_array_text(&b->keys, subject + strlen(PREFIX));
+	pg_array_bytes(&b->values, bus_msg_data(*msg), bus_msg_len(*msg));
+	pg_array_int(&b->versions, (int64_t)meta->stream_seq);
+	pg_array_int(&b->gone, bus_msg_header(*msg, "KV-Operation") != NULL);
+	pg_array_time(&b->times, meta->stored_wall_ns);
+	b->replies[b->n++] = arena_strdup(&b->arena, bus_msg_reply(*msg));
 	if (!m->deferred) {
 		m->deferred = true;
 		bus_defer(m->bus, on_turn_end, m);
@@ -170,11 +194,16 @@ int state_mirror_open(struct bus *bus, struct pg *pg, const struct ingest *inges
 	m->bus = bus;
 	m->pg = pg;
 	m->ingest = ingest;
-	m->keys.type = PG_TEXT;
-	m->values.type = PG_BYTEA;
-	m->versions.type = PG_INT8;
-	m->gone.type = PG_BOOL;
-	m->times.type = PG_TIMESTAMPTZ;
+	m->filling = &m->batches[0];
+	m->out = &m->batches[1];
+	for (size_t i = 0; i < ARRAY_LEN(m->batches); i++) {
+		struct mirror_batch *b = &m->batches[i];
+		b->keys.type = PG_TEXT;
+		b->values.type = PG_BYTEA;
+		b->versions.type = PG_INT8;
+		b->gone.type = PG_BOOL;
+		b->times.type = PG_TIMESTAMPTZ;
+	}
 	int rc = js_pull_open(bus, STREAM, CONSUMER, &ev, &m->pull, e);
 	if (rc < 0) {
 		free(m);
@@ -197,13 +226,14 @@ void state_mirror_close(struct state_mirror **mp)
 	m->closing = true;
 	js_pull_close(&m->pull);
 	timeout_stop(&m->timeout);
-	pg_array_release(&m->keys);
-	pg_array_release(&m->values);
-	pg_array_release(&m->versions);
-	pg_array_release(&m->gone);
-	pg_array_release(&m->times);
+	for (size_t i = 0; i < ARRAY_LEN(m->batches); i++) {
+		pg_array_release(&m->batches[i].keys);
+		pg_array_release(&m->batches[i].values);
+		pg_array_release(&m->batches[i].versions);
+		pg_array_release(&m->batches[i].gone);
+		pg_array_release(&m->batches[i].times);
+	}
 	if (!m->deferred) {
-		arena_release(&m->arena);
-		free(m);
+		free_mirror(m);
 	}
 }

@@ -122,6 +122,15 @@ def test_millrace_lane_list_tells_the_same(system, known):
         assert lane["paused"] == (stream == "LANE_hash")
 
 
+def test_a_lane_tells_what_ever_came_to_it_and_since_when_its_oldest_lies_there(system, known):
+    told = {lane["name"]: lane for lane in system.cli_json("lane", "list")}
+    # One warm task, and those that wait; three that ended; those that run or wait; those that nobody takes.
+    assert {n: told[n]["came"] for n in ("hash", "echo", "sleep", "echo--nobody")} == {
+        "hash": 30, "echo": 3, "sleep": 10, "echo--nobody": 5}
+    assert told["echo"]["oldest_at"] is None  # it is empty, though three have come
+    assert told["hash"]["oldest_at"][:23] == system.nats.stream_state("LANE_hash")["first_ts"][:23]
+
+
 def test_the_scaler_counts_what_waits_where_a_node_would_help(system, known):
     scaler = Scaler(system, ADVISERS).start()
     try:

@@ -1,5 +1,6 @@
 """Shared state with compare-and-set, and locks with a fencing token: by api, by the CLI, and by plain `nats kv`."""
 import json
+import socket
 import subprocess
 import threading
 import time
@@ -37,6 +38,46 @@ def test_set_get_list_delete(system):
     assert ask(system, "state.delete", key="apple")[0]
     assert ask(system, "state.get", key="apple") == (None, 404) and ask(system, "state.delete", key="apple") == (None, 404)
     assert [e["key"] for e in ask(system, "state.list", prefix="apple")[0]["entries"]] == []
+
+
+def test_a_list_has_what_was_set_before_it(system):
+    """Whatever the broker's consumer says that it knows of: each of many is asked for at once, while others are set."""
+    from lib.natsraw import Client
+    missed = []
+
+    def pairs(who):
+        client = Client(system.nats_url)
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # the list is right behind the answer
+        for i in range(50):
+            key = f"pair/{who}/{i % 3}"
+            version = client.request("api.state.set", json.dumps({"key": key, "value": str(i)})).json()["version"]
+            page = client.request("api.state.list", json.dumps({"prefix": key})).json()
+            if [e["version"] for e in page["entries"]] != [version]:
+                missed.append((key, version, page))
+        client.close()
+
+    threads = [threading.Thread(target=pairs, args=(n,)) for n in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join(120)
+    assert not missed, f"{len(missed)} of 400, the first {missed[0]}"
+
+
+def test_a_list_does_not_wait_for_what_is_gone(system):
+    """What was taken out of the bucket before the table had it: the consumer never gets as far as the bucket's last sequence."""
+    system.hold("store")
+    system.nats.js_publish("$KV.state.gone/a", b"1")
+    system.nats.js_publish("$KV.state.gone/z", b"2")
+    system.nats.api("STREAM.PURGE.KV_state", {"filter": "$KV.state.gone/z"})
+    system.release("store")
+
+    def listed():
+        start = time.monotonic()
+        page, _ = ask(system, "state.list", prefix="gone/")
+        return time.monotonic() - start, [e["key"] for e in page["entries"]]
+    until(lambda: listed()[1] or system.nats.version < (2, 10), 20, "the table")  # 2.9 passes over what is left, too
+    assert min(listed()[0] for _ in range(5)) < 1, "each list took all the time that it may wait"
 
 
 def test_compare_and_set(system):

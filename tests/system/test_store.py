@@ -65,10 +65,7 @@ EXPECTED = {
 
 def settled(system, timeout=60):
     """Waits until the store has acked all of EVENTS."""
-    def look():
-        info = system.nats.api("CONSUMER.INFO.EVENTS.store")
-        return info["num_pending"] == 0 and info["num_ack_pending"] == 0
-    until(look, timeout, "EVENTS stored")
+    until(lambda: not system.nats.left("EVENTS", system.nats.api("CONSUMER.INFO.EVENTS.store")), timeout, "EVENTS stored")
 
 
 def publish(system, messages):

@@ -92,6 +92,8 @@ export interface Lane {
 	purging?: boolean;
 	purged?: number;
 	purged_at?: string;
+	oldest_at?: string; // of what lies on it: waits or runs
+	came?: number; // messages ever put on it
 }
 export interface LaneSetting {
 	name: string;

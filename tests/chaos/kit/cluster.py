@@ -10,7 +10,7 @@ from lib.natsraw import Client
 from lib.system import BIN, ROOT, clean_env
 from lib.wait import until
 
-from lib.proxy import Proxy
+from lib.proxy import Proxy, refuse
 
 CONF = """
 include ./server.conf
@@ -78,10 +78,7 @@ class Cluster:
 
     def part(self, i, on=True):
         """Cuts a server off from the others: the routes are reset, and none is made. Clients still reach it."""
-        for a in range(self.n):
-            for b in range(self.n):
-                if self.links[a][b] and i in (a, b):
-                    self.links[a][b].refuse(on)
+        refuse([self.links[a][b] for a in range(self.n) for b in range(self.n) if self.links[a][b] and i in (a, b)], on)
 
     def api(self, verb, body=None, timeout=5, but=None):
         """Of the first server that answers, the one of that number apart."""

@@ -140,4 +140,4 @@ def nothing_waits(nats, stream):
     if stream == "DELAYED":
         return old
     consumers = nats.api(f"CONSUMER.LIST.{stream}", {})["consumers"] or []
-    return bool(consumers) and all(c["num_pending"] == 0 and (old or c["num_ack_pending"] == 0) for c in consumers)
+    return bool(consumers) and not any(nats.left(stream, c, unacked=not old) for c in consumers)

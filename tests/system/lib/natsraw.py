@@ -224,6 +224,21 @@ class Client:
     def stream_state(self, stream):
         return self.api(f"STREAM.INFO.{stream}")["state"]
 
+    def left(self, stream, consumer, unacked=True):
+        """Whether there is something left to deliver to a consumer (its info), or to be acked by it. Since 2.10 servers tell consumers of
+        a message after its PubAck, so where none waits by num_pending the stream itself is asked."""
+        if consumer["num_pending"] or (unacked and consumer["num_ack_pending"]):
+            return True
+        if self.version < (2, 10):
+            return False
+        next_one = {"seq": consumer["delivered"]["stream_seq"] + 1, "next_by_subj": consumer["config"].get("filter_subject") or ">"}
+        try:
+            return bool(self.api(f"STREAM.MSG.GET.{stream}", next_one))
+        except Error as e:
+            if "no message found" in str(e):
+                return False
+            raise
+
     @property
     def version(self):
         """Of the server: (2, 9, 10)."""

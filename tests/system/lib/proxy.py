@@ -35,10 +35,8 @@ class Proxy:
         return len(pairs)
 
     def refuse(self, on=True):
-        """New connections end at once; present ones are reset."""
-        self.refusing = on
-        if on:
-            self.cut()
+        """New connections end at once; present ones, and those that are being made, are reset."""
+        refuse([self], on)
 
     def hold(self, up=True, down=True):
         """Connections stay, and nothing passes in these directions."""
@@ -51,7 +49,8 @@ class Proxy:
             event.set()
 
     def close(self):
-        self.over = True
+        with self.lock:
+            self.over = True
         self.listener.close()
         self.cut()
         self.release()
@@ -62,22 +61,32 @@ class Proxy:
         while not self.over:
             try:
                 client, _ = self.listener.accept()
-                if self.refusing:
-                    reset(client)
-                    continue
-                server = socket.create_connection(self.target, 5)
             except OSError:
-                if not self.over and "client" in locals():
-                    reset(client)
                 continue
-            pair = (client, server)
-            for s in pair:
-                s.settimeout(None)
-                s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            with self.lock:
-                self.pairs.add(pair)
-            for upstream in (True, False):
-                threading.Thread(target=self._pump, args=(pair, upstream), daemon=True).start()
+            server = None
+            try:
+                if not self.refusing:
+                    server = socket.create_connection(self.target, 5)
+                    if self._join((client, server)):
+                        continue
+            except OSError:
+                pass
+            for s in (client, server):
+                if s:
+                    reset(s)
+
+    def _join(self, pair):
+        """False: it is refused by now. Whoever refuses cuts what is in pairs then, so nothing may be added later."""
+        for s in pair:
+            s.settimeout(None)
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self.lock:
+            if self.refusing or self.over:
+                return False
+            self.pairs.add(pair)
+        for upstream in (True, False):
+            threading.Thread(target=self._pump, args=(pair, upstream), daemon=True).start()
+        return True
 
     def _pump(self, pair, upstream):
         source, sink = pair if upstream else pair[::-1]
@@ -119,6 +128,16 @@ class Proxy:
                 self.dropped += 1
             at = end + 2 + size
         return b"".join(passes), data[at:]
+
+
+def refuse(proxies, on=True):
+    """All of them, before the first connection is cut: who loses one tries the others at once."""
+    for p in proxies:
+        with p.lock:
+            p.refusing = on
+    if on:
+        for p in proxies:
+            p.cut()
 
 
 def reset(s):

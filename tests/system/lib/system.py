@@ -134,7 +134,7 @@ class System:
             return True
         consumers = self.nats.api(f"CONSUMER.LIST.{stream}", {})["consumers"]
         killed_old = self.nats.version < (2, 10)
-        return all(c["num_pending"] == 0 and (killed_old or c["num_ack_pending"] == 0) for c in consumers)
+        return not any(self.nats.left(stream, c, unacked=not killed_old) for c in consumers)
 
     # ---- what it leaves ----
 

@@ -66,22 +66,65 @@ static void a_consumer_has_passed_what_it_acked(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *info;
+		struct audit_consumer c;
 		uint64_t seq;
-		bool passed;
+		enum audit_passed passed;
 	} rows[] = {
-		{"{\"ack_floor\":{\"stream_seq\":9},\"num_pending\":5,\"num_ack_pending\":1}", 9, true},
-		{"{\"ack_floor\":{\"stream_seq\":9},\"num_pending\":5,\"num_ack_pending\":1}", 10, false},
-		{"{\"ack_floor\":{\"stream_seq\":9},\"num_pending\":0,\"num_ack_pending\":1}", 10, false},
-		{"{\"ack_floor\":{\"stream_seq\":9},\"num_pending\":0,\"num_ack_pending\":0}", 99, true},
-		{"{}", 0, false},
-		{"[]", 0, false},
+		{{.delivered_seq = 14, .floor_seq = 9, .pending = 5, .unacked = 1}, 9, AUDIT_PASSED},
+		{{.delivered_seq = 14, .floor_seq = 9, .pending = 5, .unacked = 1}, 10, AUDIT_NOT_YET},
+		{{.delivered_seq = 10, .floor_seq = 9, .unacked = 1}, 10, AUDIT_NOT_YET},
+		{{.delivered_seq = 9, .floor_seq = 9, .pending = 1}, 10, AUDIT_NOT_YET},
+		/* passed over: the last ones were gone before they could be delivered */
+		{{.delivered_seq = 10, .floor_seq = 9}, 10, AUDIT_PASSED},
+		{{.delivered_seq = 10, .floor_seq = 9, .pending = 2}, 10, AUDIT_PASSED},
+		/* it may not have heard of 10 yet, which was stored before its answer was asked for */
+		{{.delivered_seq = 9, .floor_seq = 9}, 10, AUDIT_SAYS_SO},
+		{{0}, 1, AUDIT_SAYS_SO},
+		/* nothing was ever in the stream */
+		{{0}, 0, AUDIT_PASSED},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		json_t *j = parse(rows[i].info);
-		assert_int_equal(audit_consumer_passed(j, rows[i].seq, NULL), rows[i].passed);
+		assert_int_equal(audit_consumer_passed(&rows[i].c, rows[i].seq), rows[i].passed);
+	}
+}
+
+static void a_consumer_is_read(void **state)
+{
+	(void)state;
+	struct audit_consumer c;
+	struct err e;
+	json_t *j = parse("{\"delivered\":{\"stream_seq\":9},\"ack_floor\":{\"stream_seq\":7},"
+					  "\"num_pending\":5,\"num_ack_pending\":2,"
+					  "\"config\":{\"filter_subject\":\"events.act\"}}");
+	assert_int_equal(audit_consumer_read(j, &c, &e), 0);
+	assert_int_equal(c.delivered_seq, 9);
+	assert_int_equal(c.floor_seq, 7);
+	assert_int_equal(c.pending, 5);
+	assert_int_equal(c.unacked, 2);
+	assert_string_equal(c.filter, "events.act");
+	json_decref(j);
+	j = parse("{\"delivered\":{\"stream_seq\":9},\"ack_floor\":{\"stream_seq\":7}}");
+	assert_int_equal(audit_consumer_read(j, &c, &e), 0);
+	assert_string_equal(c.filter, "");
+	json_decref(j);
+	static const char *const bad[] = {"{}", "[]", "{\"delivered\":{\"stream_seq\":9}}",
+									  "{\"ack_floor\":{\"stream_seq\":9},\"delivered\":9}"};
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		j = parse(bad[i]);
+		assert_int_equal(audit_consumer_read(j, &c, &e), ERR_PROTOCOL);
 		json_decref(j);
 	}
+}
+
+static void a_message_has_its_sequence(void **state)
+{
+	(void)state;
+	json_t *j = parse("{\"message\":{\"subject\":\"events.act\",\"seq\":12}}");
+	assert_int_equal(audit_message_seq(j), 12);
+	json_decref(j);
+	j = parse("{\"error\":{\"err_code\":10037}}");
+	assert_int_equal(audit_message_seq(j), 0);
+	json_decref(j);
 }
 
 static void a_message_is_a_tasks_by_its_header(void **state)
@@ -124,6 +167,8 @@ int main(void)
 		cmocka_unit_test(a_stream_is_read),
 		cmocka_unit_test(absent_is_said_of_what_can_never_be_there_again),
 		cmocka_unit_test(a_consumer_has_passed_what_it_acked),
+		cmocka_unit_test(a_consumer_is_read),
+		cmocka_unit_test(a_message_has_its_sequence),
 		cmocka_unit_test(a_message_is_a_tasks_by_its_header),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

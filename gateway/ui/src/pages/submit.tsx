@@ -16,9 +16,12 @@ import { Card, Meter, Page } from "../ui/card";
 import { Empty } from "../ui/states";
 import { base64Of, newKey, upload } from "../upload";
 import { BodyField, ExtraHeaders, Facts, TypeField, type Faults, type Source } from "./submit_fields";
+import { LetterLeft } from "../parts/letter_left";
 import { Outcome } from "./submit_outcome";
 
 export interface Sent { id: string; type: string; duplicate: boolean }
+
+const EDITED_FROM = "Edited-From";
 
 /** The old task's, or letter's, type, headers and bytes. */
 async function origin(query: URLSearchParams) {
@@ -30,7 +33,9 @@ async function origin(query: URLSearchParams) {
 	let data = bytesOf(old, "body");
 	if (!data && (old.body_bytes ?? 0) > 0 && from)
 		data = (await api.bytes(`${path}/body`)).data;
-	return { id: old.id, type: old.type ?? "", headers: again(old.headers), data: data ?? new Uint8Array() };
+	// What is submitted knows where it comes from; a handler may read it, nobody else does.
+	const headers = { ...again(old.headers), [EDITED_FROM]: old.id };
+	return { id: old.id, type: old.type ?? "", headers, data: data ?? new Uint8Array() };
 }
 
 export function SubmitPage() {
@@ -130,6 +135,7 @@ export function SubmitPage() {
 				<section aria-label="What was submitted here" class="stack">
 					{sent.length === 0 ? <Card><Empty title="Nothing submitted yet"><p>What becomes of it shows here, until you leave this page.</p></Empty></Card>
 						: sent.map((s, i) => <Outcome sent={s} key={s.id} open={i === 0} />)}
+					{sent.length > 0 && query.get("dead") && <LetterLeft id={query.get("dead")!} key={query.get("dead")} />}
 				</section>
 			</div>
 		</Page>
