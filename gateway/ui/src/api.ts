@@ -81,10 +81,15 @@ export async function request(url: string, init: RequestInit = {}): Promise<Resp
 	throw error;
 }
 
+/** JSON of the gateway, where null says the same as a key that is not there: there is one "absent". */
+export function parse<T>(text: string): T {
+	return JSON.parse(text, (_key, value: unknown) => (value === null ? undefined : value)) as T;
+}
+
 async function json<T>(url: string, init: RequestInit): Promise<T> {
 	const answer = await request(url, init);
 	const text = await answer.text();
-	return (text ? JSON.parse(text) : {}) as T;
+	return text ? parse<T>(text) : ({} as T);
 }
 function withBody(method: string, body: unknown): RequestInit {
 	if (body === undefined)

@@ -36,7 +36,7 @@ const routes: readonly [string, (p: Params) => ComponentChildren][] = [
 	["/health", () => <HealthPage />],
 	["/audit", () => <AuditPage />],
 	["/tail", () => <TailPage />],
-	["/submit", () => <SubmitPage />],
+	["/submit", () => <SubmitPage key={place.value.query.toString()} />],
 ];
 
 function Current() {

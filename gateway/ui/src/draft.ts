@@ -29,6 +29,14 @@ const FIELDS: readonly (readonly [keyof Form, string])[] = [
 	["id", "Task-Id"],
 ];
 
+/** The form's name of what the gateway calls "Task-Id", "task_id" or "type"; "" where it has none. */
+export function fieldOf(name: string): keyof Form | "" {
+	const word = name.toLowerCase().replace(/^task-/, "");
+	if (word === "at" || word === "type" || word === "requires")
+		return word;
+	return FIELDS.find(([key, header]) => header.toLowerCase() === name.toLowerCase() || key === word)?.[0] ?? "";
+}
+
 const TOKEN = /^(?!-)(?!.*--)[A-Za-z0-9_-]{1,64}(?<!-)$/;
 const DURATION = /^(\d+(\.\d+)?|(\d+(\.\d+)?(ns|us|µs|μs|ms|s|m|h|d))+)$/; // a bare number: seconds
 const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]+$/;

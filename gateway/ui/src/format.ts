@@ -33,6 +33,8 @@ export function ms(n: number | undefined | null): string {
 		return NONE;
 	if (n < 0)
 		return `−${ms(-n)}`;
+	if (n > 0 && n < 0.05)
+		return "<0.1 ms";
 	if (n < 9.95)
 		return `${trim(n, 1)} ms`;
 	if (n < 999.5)
@@ -116,8 +118,11 @@ export function ago(at: string | undefined, now = Date.now()): string {
 	return `${seconds(Math.floor(s / size) * size)} ago`;
 }
 
-/** RFC 3339 has nanoseconds here; a Date has milliseconds. NaN where absent. */
-export function millis(at: string | undefined): number { return date(at)?.getTime() ?? NaN; }
+/** With what a Date drops of the fraction: a task may be over within a millisecond. NaN where absent. */
+export function millis(at: string | undefined): number {
+	const fraction = /\.\d{3}(\d+)/.exec(at ?? "")?.[1];
+	return (date(at)?.getTime() ?? NaN) + (fraction ? Number(`0.${fraction}`) : 0);
+}
 
 export function plural(n: number, one: string, many = `${one}s`): string {
 	return `${count(n)} ${n === 1 ? one : many}`;

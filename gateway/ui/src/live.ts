@@ -1,6 +1,7 @@
 // What /events tells, as signals. A snapshot sets all of them, a delta only those that changed; each
 // page reads what it needs and is drawn again only for that. Until the first snapshot `at` is "".
 import { batch, signal } from "@preact/signals";
+import { parse } from "./api";
 import { mergeDecisions, mergeHistory, mergeRows } from "./merge";
 import { EventStream, type StreamState } from "./stream";
 import type { Lane, Node, Pool } from "./types";
@@ -59,9 +60,9 @@ const stream = new EventStream({
 	url: () => "events",
 	on: (e) => {
 		if (e.event === "snapshot")
-			applySnapshot(JSON.parse(e.data) as Snapshot);
+			applySnapshot(parse<Snapshot>(e.data));
 		else if (e.event === "delta")
-			applyDelta(JSON.parse(e.data) as Delta);
+			applyDelta(parse<Delta>(e.data));
 	},
 	state: (state, why, retryAt) => { connection.value = { state, why, retryAt }; },
 });

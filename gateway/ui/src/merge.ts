@@ -37,6 +37,18 @@ export function mergeHistory(old: readonly Point[], more: readonly Point[] | und
 	return points.length > HISTORY_MAX ? points.slice(points.length - HISTORY_MAX) : points;
 }
 
+const GAP_S = 5;
+
+/** The same with a point that says nothing in each gap: a line is not drawn over what nobody saw. */
+export function withGaps(points: readonly Point[]): readonly Point[] {
+	if (!points.some((p, i) => i > 0 && p.t - points[i - 1]!.t > GAP_S))
+		return points;
+	return points.flatMap((p, i) => {
+		const before = points[i - 1];
+		return before && p.t - before.t > GAP_S ? [{ t: before.t + 1 }, p] : [p];
+	});
+}
+
 /** Newest first, each once. */
 export function mergeDecisions(old: readonly ScaleEvent[], more: ScaleEvent[] | undefined) {
 	if (!more?.length)

@@ -16,8 +16,15 @@ export function quote(word: string): string {
 // What the router gives to a task itself, and what ties it to the old one: nothing to be submitted.
 const NOT_AGAIN = /^(task-(id|attempt|epoch|submitted-at|sequence|reply-to|retry-of|avoid-nodes|flow.*|schedule|tick|type|state|execution-epoch)|nats-.*|content-length)$/i;
 
+/** What HTTP has made of "Task-Priority" on its way, as it is written. */
+export function properName(name: string): string {
+	return /^(task-|content-type$)/.test(name) ? name.replace(/(^|-)[a-z]/g, (c) => c.toUpperCase()) : name;
+}
+
 export function again(headers: Headers | undefined): Headers {
-	return Object.fromEntries(Object.entries(headers ?? {}).filter(([name]) => !NOT_AGAIN.test(name)));
+	return Object.fromEntries(Object.entries(headers ?? {})
+		.filter(([name]) => !NOT_AGAIN.test(name))
+		.map(([name, value]) => [properName(name), value]));
 }
 
 const lines = (words: string[]) => words.join(" \\\n  ");
@@ -29,8 +36,9 @@ export function asNats(d: Draft): string {
 	const subject = quote(`tasks.${d.type}`);
 	if (literal)
 		return lines([`nats pub ${subject} ${quote(d.body!)}`, ...flags]);
-	const from = d.body === null ? `< ${quote(d.file)}` : `<<< ${quote(d.body)}`;
-	return lines([`nats pub ${subject} --force-stdin`, ...flags, from]);
+	if (d.body === null)
+		return lines([`nats pub ${subject} --force-stdin`, ...flags, `< ${quote(d.file)}`]);
+	return lines([`printf %s ${quote(d.body)} | nats pub ${subject} --force-stdin`, ...flags]);
 }
 
 // Of an HTTP request's headers the gateway takes these for the task; any other one goes into a spec.

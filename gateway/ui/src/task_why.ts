@@ -1,6 +1,6 @@
 // Why a task is not running: what stands in its way, from the task, its lane and the nodes that are
 // there. Pure; the page shows the sentences and, where there is one, what to do.
-import { ago, count, plural } from "./format";
+import { ago, count, millis, plural } from "./format";
 import type { Lane, Node, Task } from "./types";
 
 export interface Reason { what: string; remedy?: string; link?: readonly [href: string, text: string] }
@@ -36,11 +36,13 @@ function noNode(lane: string, type: string, nodes: readonly Node[]): Reason {
 
 export function whyWaiting(t: Task, lane: Lane | undefined, nodes: readonly Node[], now: number): Reason[] {
 	if (t.state === "scheduled") {
-		const when = t.due_at ? `It is due ${ago(t.due_at, now)}.` : "";
+		const due = millis(t.due_at);
+		const when = Number.isNaN(due) ? "" : due <= now ? "It is due now." : `It is due ${ago(t.due_at, now)}.`;
 		if (t.error)
 			return [{ what: `${t.error}${/[.!?]$/.test(t.error) ? "" : "."} ${when}`.trim() }];
-		if ((t.attempt ?? 0) > 0)
-			return [{ what: `Attempt ${t.attempt} of ${t.attempts ?? "?"} failed; the next one waits for its time. ${when}`.trim() }];
+		const attempt = t.attempt ?? 0; // the one that is to come
+		if (attempt > 1)
+			return [{ what: `Attempt ${attempt - 1} of ${t.attempts ?? "?"} failed; the next one waits for its time. ${when}`.trim() }];
 		return [{ what: `It was submitted for a later time. ${when}`.trim() }];
 	}
 	if (t.state !== "queued")

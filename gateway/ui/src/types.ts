@@ -1,6 +1,7 @@
 // Shapes of the records in proto/*.proto as JSON (rules in common/codec.h): a number that is 0, an
-// empty string, false and an empty list are left out, so nearly every key is optional. Times are
-// RFC 3339; bytes are a string where they are UTF-8, else under <name>_base64.
+// empty string, false and an empty list may be left out, and null is taken as left out (api.ts), so
+// nearly every key is optional. Times are RFC 3339; bytes are a string where they are UTF-8, else under
+// <name>_base64.
 
 export type TaskState = "scheduled" | "queued" | "running" | "completed" | "dead" | "cancelled";
 export const TASK_STATES: readonly TaskState[] = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, count, ms, percent, rate, seconds, shorten, time } from "../src/format";
+import { ago, bytes, count, millis, ms, percent, rate, seconds, shorten, time } from "../src/format";
 
 describe("numbers", () => {
 	it.each([[undefined, "0"], [0, "0"], [1234, "1,234"], [99_999, "99,999"], [123_456, "123 k"], [999_499, "999 k"],
@@ -21,7 +21,7 @@ describe("numbers", () => {
 });
 
 describe("times", () => {
-	it.each([[undefined, "–"], [NaN, "–"], [0, "0 ms"], [0.42, "0.4 ms"], [9.97, "10 ms"], [999.6, "1 s"], [1234, "1.23 s"],
+	it.each([[undefined, "–"], [NaN, "–"], [0, "0 ms"], [0.011, "<0.1 ms"], [0.42, "0.4 ms"], [9.97, "10 ms"], [999.6, "1 s"], [1234, "1.23 s"],
 		[12_345, "12.3 s"], [59_960, "1 m"], [75_000, "1 m 15 s"], [-5, "−5 ms"]])("%s ms are %s", (n, text) => {
 		expect(ms(n)).toBe(text);
 	});
@@ -42,6 +42,11 @@ describe("times", () => {
 		expect(time(new Date(2026, 0, 31, 9, 5, 7).toISOString(), now)).toBe("09:05:07");
 		expect(time(new Date(2026, 0, 30, 9, 5, 7).toISOString(), now)).toBe("2026-01-30 09:05:07");
 		expect(time("nonsense", now)).toBe("–");
+	});
+	it("keeps what is less than a millisecond", () => {
+		expect(millis("2026-01-31T12:00:00.002500Z") - millis("2026-01-31T12:00:00.001250Z")).toBeCloseTo(1.25, 3);
+		expect(millis("2026-01-31T12:00:00.5Z")).toBe(Date.parse("2026-01-31T12:00:00Z") + 500);
+		expect(millis(undefined)).toBeNaN();
 	});
 	it("shortens by its beginning", () => expect(shorten("abcdef", 4)).toBe("abc…"));
 });

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import * as live from "../src/live";
-import { HISTORY_MAX, mergeDecisions, mergeHistory, mergeRows } from "../src/merge";
+import { HISTORY_MAX, mergeDecisions, mergeHistory, mergeRows, withGaps } from "../src/merge";
 
 const name = (row: { name: string }) => row.name;
 
@@ -25,6 +25,9 @@ describe("history", () => {
 		const merged = mergeHistory(long, [{ t: HISTORY_MAX }]);
 		expect(merged.length).toBe(HISTORY_MAX);
 		expect(merged[0]?.t).toBe(1);
+	});
+	it("says nothing where nobody looked", () => {
+		expect(withGaps([{ t: 1, dead: 1 }, { t: 2, dead: 1 }, { t: 60, dead: 2 }])).toEqual([{ t: 1, dead: 1 }, { t: 2, dead: 1 }, { t: 3 }, { t: 60, dead: 2 }]);
 	});
 	it("is the same object where nothing came", () => {
 		const old = [{ t: 1 }];

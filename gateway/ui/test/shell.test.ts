@@ -23,8 +23,11 @@ describe("a command to submit it again", () => {
 		expect(words(asCurl(draft({ body: NASTY }), BASE, false)).slice(-2)).toEqual(["--data-raw", NASTY]);
 	});
 	it("hands the nats CLI no template and no flag as a body", () => {
-		expect(asNats(draft({ body: "{{Count}}" }))).toContain("--force-stdin");
-		expect(asNats(draft({ body: "-x" }))).toContain("--force-stdin");
+		for (const body of ["{{Count}}", "-x", `${NASTY} {{ID}}`]) {
+			const [print, pub] = asNats(draft({ body })).split(" | ") as [string, string];
+			expect(pub).toBe("nats pub tasks.echo --force-stdin");
+			expect(execFileSync("sh", ["-c", print], { encoding: "utf8" })).toBe(body);
+		}
 	});
 	it("takes a body that is no short text from a file", () => {
 		expect(asNats(draft({ body: null }))).toMatch(/< x\.body$/);
@@ -43,7 +46,7 @@ describe("a command to submit it again", () => {
 	});
 	it("never shows the token", () => expect(asCurl(draft({}), BASE, true)).toContain("Bearer $MILLRACE_TOKEN"));
 	it("leaves out what belongs to the old task", () => {
-		expect(again({ "Task-Id": "a", "nats-msg-id": "b", "Task-Priority": "low", "X-Mine": "1", "Task-Epoch": "3" }))
-			.toEqual({ "Task-Priority": "low", "X-Mine": "1" });
+		expect(again({ "Task-Id": "a", "nats-msg-id": "b", "task-priority": "low", "x-mine": "1", "Task-Epoch": "3" }))
+			.toEqual({ "Task-Priority": "low", "x-mine": "1" });
 	});
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { attemptsOf, waterfall } from "../src/attempts";
-import { EMPTY, faults, formOf, guessType, headersOf, submissionOf } from "../src/draft";
+import { EMPTY, faults, fieldOf, formOf, guessType, headersOf, submissionOf } from "../src/draft";
 import { match, parseHash, href } from "../src/location";
 import { cancelGroup, filterOf, inWords, taskQuery } from "../src/tasks_query";
 import { whyWaiting } from "../src/task_why";
@@ -34,7 +34,10 @@ describe("why a task waits", () => {
 		expect(why(task({ headers: { "task-node": "n9" } }), lane({ nodes: 1 }), [node({})])).toContain("given to node n9");
 	});
 	it("its time", () => expect(why(task({ state: "scheduled", due_at: at(90) }), undefined, [])).toContain("due in 1 m 30 s"));
-	it("a retry", () => expect(why(task({ state: "scheduled", attempt: 2, attempts: 4, due_at: at(5) }), undefined, [])).toContain("Attempt 2 of 4 failed"));
+	it("a retry", () => {
+		expect(why(task({ state: "scheduled", attempt: 2, attempts: 4, due_at: at(5) }), undefined, [])).toBe("Attempt 1 of 4 failed; the next one waits for its time. It is due in 5 s.");
+		expect(why(task({ state: "scheduled", attempt: 1, due_at: at(-1) }), undefined, [])).toContain("It is due now.");
+	});
 	it("nothing, once it runs", () => expect(why(task({ state: "running" }), lane({ paused: true }), [])).toBe(""));
 });
 
@@ -89,6 +92,9 @@ describe("the submit form", () => {
 	it("comes back from a task's headers", () => {
 		const headers = { "Task-Priority": "high", "Content-Type": "text/csv", "X-A": "1", "Task-Timeout": "3s" };
 		expect(headersOf(formOf("thumb", headers, "x"))).toEqual(headers);
+	});
+	it("finds its field for what the gateway says is wrong", () => {
+		expect(["Task-Id", "type", "Task-At", "Task-Timeout", "nonsense", ""].map(fieldOf)).toEqual(["id", "type", "at", "timeout", "", ""]);
 	});
 	it("keeps a priority by number", () => expect(headersOf(formOf("t", { "Task-Priority": "7" }, ""))).toEqual({ "Task-Priority": "7" }));
 	it("guesses JSON only where it is", () => {

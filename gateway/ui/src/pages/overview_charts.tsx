@@ -2,14 +2,16 @@
 import { computed } from "@preact/signals";
 import { count, ms, NONE, rate } from "../format";
 import { history } from "../live";
+import { withGaps } from "../merge";
 import type { Point } from "../types_operate";
 import { Chart, type ChartData } from "../ui/chart";
 
-const t = computed(() => history.value.map((p) => p.t));
+const points = computed(() => withGaps(history.value));
+const t = computed(() => points.value.map((p) => p.t));
 function columns(...keys: (keyof Point)[]) {
 	return computed<ChartData>(() => ({
 		t: t.value,
-		lines: keys.map((key) => history.value.map((p) => p[key] ?? null)),
+		lines: keys.map((key) => points.value.map((p) => p[key] ?? null)),
 	}));
 }
 const throughput = columns("submitted", "completed", "dead");

@@ -88,10 +88,10 @@ export function Strip() {
 }
 
 function PartLine({ name, part }: { name: string; part: Part | undefined }) {
-	const ok = part?.ok ?? false;
+	const state = part?.ok === undefined ? "unknown" : part.ok ? "ok" : "bad";
 	return (
-		<span class={ok ? "part ok" : "part bad"} title={part?.why}>
-			<span class="dot" aria-hidden="true" />{name}{!ok && <span> does not answer</span>}
+		<span class={`part ${state}`} title={part?.why}>
+			<span class="dot" aria-hidden="true" />{name}{state !== "ok" && <span>{state === "bad" ? "is away" : "unknown"}</span>}
 		</span>
 	);
 }

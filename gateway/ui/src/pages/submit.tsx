@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { api, ApiError, part, sentence } from "../api";
 import { bytesOf, textOf } from "../bytes";
-import { EMPTY, faults as faultsOf, formOf, guessType, submissionOf, type Form } from "../draft";
+import { EMPTY, faults as faultsOf, fieldOf, formOf, guessType, submissionOf, type Form } from "../draft";
 import { bytes as size, percent, seconds } from "../format";
 import { useLoad } from "../load";
 import { place, taskHref } from "../location";
@@ -93,8 +93,9 @@ export function SubmitPage() {
 			key.current = newKey();
 			setTried(false);
 		} catch (e) {
-			if (e instanceof ApiError && e.field in EMPTY)
-				setSaid({ [e.field]: e.message });
+			const field = e instanceof ApiError ? fieldOf(e.field) : "";
+			if (e instanceof ApiError && field)
+				setSaid({ [field]: e.message });
 			else if (!(e instanceof DOMException))
 				setFault(sentence(e));
 		} finally {
@@ -152,5 +153,5 @@ function Forecast({ form }: { form: Form }) {
 	const { data } = useLoad<Prediction>(asked ? "/predict" : null, { type: asked, requires: form.requires, priority: form.priority });
 	if (!asked || !data?.basis)
 		return null;
-	return <span class="mute small" title={data.basis}>{data.start_at ? `Would begin in ${seconds(data.wait_s ?? 0)}` : "Would not begin, as things are"}</span>;
+	return <span class="mute small" title={data.basis}>{!data.start_at ? "Would not begin, as things are" : (data.wait_s ?? 0) < 0.1 ? "Would begin at once" : `Would begin in ${seconds(data.wait_s)}`}</span>;
 }

@@ -2,6 +2,7 @@
 // as only this page wants it; held back while paused, which loses nothing but what is over the bound.
 import { signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { parse } from "../api";
 import { count, plural } from "../format";
 import { href, place, setQuery, taskHref } from "../location";
 import { EventStream, type StreamState } from "../stream";
@@ -10,10 +11,10 @@ import type { TailBatch } from "../types_operate";
 import { StateBadge } from "../ui/badge";
 import { Button } from "../ui/button";
 import { Card, Page } from "../ui/card";
-import { Choice, TextField } from "../ui/field";
+import { Choice } from "../ui/field";
 import { Empty } from "../ui/states";
 import { Time } from "../ui/time";
-import { knownTypes } from "./tasks_filter";
+import { knownTypes, Word } from "./tasks_filter";
 
 const LINES_MAX = 300;
 
@@ -64,7 +65,7 @@ export function TailPage() {
 			q.set("state", state);
 		const stream = new EventStream({
 			url: () => `events?${q}`,
-			on: (e) => { if (e.event === "tasks") tail.take(JSON.parse(e.data) as TailBatch); },
+			on: (e) => { if (e.event === "tasks") tail.take(parse<TailBatch>(e.data)); },
 			state: (s, why) => { tail.state.value = { state: s, why }; },
 		});
 		tail.clear();
@@ -82,8 +83,7 @@ export function TailPage() {
 			</>}>
 			<div class="card filters">
 				<div class="tail-filter">
-					<TextField label="Type" value={type} list={knownTypes.value} placeholder="any" search
-						onInput={(v) => setQuery({ type: v.trim() })} />
+					<Word name="type" label="Type" value={type} list={knownTypes.value} search />
 					<Choice label="State" value={state} onChange={(v) => setQuery({ state: v })}
 						options={[["", "all"], ...TASK_STATES.map((s) => [s, s] as const)]} />
 				</div>

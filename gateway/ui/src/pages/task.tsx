@@ -4,6 +4,7 @@ import { count, ms } from "../format";
 import { lanes, nodes } from "../live";
 import { useLoad } from "../load";
 import { href, taskHref } from "../location";
+import { properName } from "../shell";
 import { isFinished } from "../tasks_query";
 import { whyWaiting } from "../task_why";
 import type { Task } from "../types";
@@ -96,7 +97,7 @@ function HeaderList({ task }: { task: Task }) {
 						<caption class="hidden">Headers of the submission</caption>
 						<tbody>
 							{headers.map(([k, v]) => (
-								<tr key={k}><th scope="row" class="mono">{k}</th><td class="mono wrap">{v}</td></tr>
+								<tr key={k}><th scope="row" class="mono">{properName(k)}</th><td class="mono wrap">{v}</td></tr>
 							))}
 						</tbody>
 					</table>

@@ -36,7 +36,7 @@ export function Attempts({ task }: { task: Task }) {
 								<td class="grow">
 									<span class="track">
 										<span class={`bar ${TONES[b.outcome] ?? "bad"}`}
-											style={{ left: `${b.from * 100}%`, width: `max(3px, ${(b.to - b.from) * 100}%)` }} />
+											style={{ left: `min(${b.from * 100}%, 100% - 3px)`, width: `max(3px, ${(b.to - b.from) * 100}%)` }} />
 									</span>
 									{b.error && <span class="bar-words" title={b.error}>{b.error}</span>}
 								</td>

@@ -1,6 +1,6 @@
 // The list of tasks, newest first: filters in the address, pages by cursor, things done to many at
 // once. The first page brings itself up to date while no row is chosen.
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { count, ms, plural, shorten } from "../format";
 import { useLoad } from "../load";
 import { href, place, setQuery, taskHref } from "../location";
@@ -53,7 +53,11 @@ export function TasksPage() {
 	const page = useLoad<TaskPage>("/tasks", ask, !cursor && chosen.size === 0 ? REFRESH_MS : 0);
 	useEffect(() => { setChosen(new Set()); if (!cursor) setBack([]); }, [text]);
 
-	const rows = page.data?.tasks ?? [];
+	// Rows that are being chosen from stay where they are, whatever is answered meanwhile.
+	const shown = useRef<readonly Task[]>([]);
+	if (chosen.size === 0)
+		shown.current = page.data?.tasks ?? [];
+	const rows = shown.current;
 	const next = page.data?.next_cursor ?? "";
 	const picked = rows.filter((t) => chosen.has(t.id));
 	const operate = can("operate");

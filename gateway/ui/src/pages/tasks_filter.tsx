@@ -22,7 +22,7 @@ const laneNames = computed(() => lanes.value.map((l) => l.name));
 const nodeNames = computed(() => nodes.value.map((n) => n.name));
 
 /** A field whose words count once typing has paused. */
-function Word(p: { name: keyof TaskFilter; label: string; value: string; list?: readonly string[]; search?: boolean }) {
+export function Word(p: { name: keyof TaskFilter; label: string; value: string; list?: readonly string[]; search?: boolean }) {
 	const [text, setText] = useState(p.value);
 	useEffect(() => setText(p.value), [p.value]);
 	useEffect(() => {

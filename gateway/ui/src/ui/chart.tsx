@@ -24,6 +24,8 @@ export interface ChartProps {
 }
 
 const HEIGHT = 168;
+/** Between ticks: 0.1, 0.2, 0.5, 1, 2, 5, … so that a label never needs more digits than it shows. */
+const STEPS = Array.from({ length: 11 }, (_, e) => [1, 2, 5].map((n) => n * 10 ** (e - 1))).flat();
 /** Where the cursor is, in all charts: an index into the data. */
 const cursor = signal<number | null>(null);
 
@@ -67,9 +69,9 @@ function options(p: ChartProps, width: number): uPlot.Options {
 			{ ...axis, size: 26, space: 48, incrs: [60, 120, 300, 600, 1800], values: "{HH}:{mm}" },
 			{
 				...axis, size: 56, space: 34,
-				incrs: p.whole ? [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6, 1e7] : undefined,
+				incrs: STEPS.filter((step) => !p.whole || step >= 1),
 				values: (_u, ticks) => ticks.map((v) => p.unit(v)),
-			} as uPlot.Axis,
+			},
 		],
 		series: [
 			{},
