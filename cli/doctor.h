@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "common/lane_diagnose.h"
 
 enum finding { FINDING_OK, FINDING_WARNING, FINDING_WRONG };
 
@@ -31,10 +32,3 @@ void doctor_direct(struct doctor *d);
 void doctor_scaler(struct doctor *d);
 /* PostgreSQL and its schema. */
 void doctor_database(struct doctor *d);
-
-/*
- * Why no node serves the lane, and what to do (doctor_lane.c, pure): lane as api.lane.list tells
- * it, nodes as api.node.list does.
- */
-void lane_diagnose(const json_t *lane, const json_t *nodes, struct buf *ret_detail,
-				   struct buf *ret_remedy);

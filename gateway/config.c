@@ -65,6 +65,8 @@ static const struct config_key keys[] = {
 	 "how long it is good, such as 90d; 0: for ever"},
 	{"http.request_timeout", CONFIG_DURATION, offsetof(struct gateway_config, ask_timeout_ns),
 	 "10s", "how long a component may take to answer", NULL, 100 * NS_PER_MS, 300 * NS_PER_S},
+	{"http.streams", CONFIG_INT, offsetof(struct gateway_config, streams_max), "1000",
+	 "most listeners of /events at once; one more is answered 429", NULL, 1, 100000},
 	{"tasks.default_type", CONFIG_STRING, offsetof(struct gateway_config, default_type), "default",
 	 "type of a task that names none"},
 	{0},

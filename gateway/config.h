@@ -12,7 +12,8 @@ struct gateway_config {
 	struct http_config http;
 	struct access_config access;
 	int64_t ask_timeout_ns;
-	char *default_type; /* of a task that names none */
+	int64_t streams_max; /* of /events */
+	char *default_type;  /* of a task that names none */
 };
 
 extern const struct config_program gateway_program;

@@ -15,6 +15,8 @@
 struct question;
 struct submitting;
 struct sending;
+struct live;
+struct feeds;
 
 struct gateway {
 	struct gateway_config config;
@@ -29,6 +31,8 @@ struct gateway {
 	struct sending *sending;       /* result.c: objects on their way out */
 	struct waits waits;
 	struct recent recent;
+	struct live *live;          /* the picture of the system, for /events, /health, … */
+	struct feeds *feeds;        /* /events?feed=tasks */
 	int64_t started_mono_ms;
 	bool stopping;
 	struct timeout stop_look;

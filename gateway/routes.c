@@ -8,6 +8,7 @@ const struct http_route *const all_routes[] = {
 	task_routes,
 	docs_routes,
 	list_routes,
+	events_routes,
 	operate_routes,
 	compat_tasks_routes,
 	compat_agents_routes,

@@ -18,6 +18,8 @@ extern const struct http_route compat_agents_routes[];  /* /api/v1/agents */
 extern const struct http_route compat_cluster_routes[]; /* /api/cluster */
 extern const struct http_route docs_routes[];           /* /openapi.json, /docs */
 
+extern const struct http_route events_routes[]; /* /events, /api/v1/overview */
+
 extern const struct http_route *const all_routes[]; /* NULL-terminated */
 /* A line for each: method, path, scope. */
 void routes_print(FILE *out);
