@@ -65,7 +65,7 @@ def guarded(system, tokens):
 @pytest.fixture(scope="module")
 def open_gateway(system):
     """Without tokens, on loopback."""
-    g = Gateway(system, "--http-cors", "https://ops.example.org", "--http-hosts", "gate.example.org")
+    g = Gateway(system, "--http-cors-origins", "https://ops.example.org", "--http-hosts", "gate.example.org")
     yield g
     assert g.end() == 0
 
