@@ -95,6 +95,12 @@ def streams(system, feed="overview"):
                 if line.startswith(f'millrace_gateway_streams{{feed="{feed}"}}'))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def ready(system):
+    """A store is there before it has its database: from then on nothing is unknown."""
+    until(lambda: system.web.get("/readyz").status == 200 and system.web.get("/health").json()["healthy"], 60, "all of it is ready")
+
+
 # ---- what is heard ----
 
 def test_a_stream_begins_with_a_whole_snapshot(system, listen):
