@@ -531,3 +531,10 @@ def test_the_end_answers_who_waits(system):
         t.join()
     assert [a.status for a, _ in answers] == [202] * 5, answers
     assert all(a.json()["state"] == "queued" for a, _ in answers)
+
+
+def test_health_tells_a_stranger_only_whether_it_works(guarded, tokens):
+    bare, full = guarded.web().get("/health"), guarded.web(tokens.of["read"]).get("/health")
+    assert bare.status == full.status == 200
+    assert bare.json()["healthy"] is True and bare.json()["stats"] == {} and "problems" not in bare.json()
+    assert full.json()["stats"]["total_workers"] >= 1 and "problems" in full.json()
