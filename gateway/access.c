@@ -36,6 +36,10 @@ int access_check(const struct access_config *c, const struct http_config *http, 
 					   "http.listen: %s can be reached by others than this machine, which needs a "
 					   "file of tokens: " HOW_TO_MAKE_ONE,
 					   http->listen);
+	if (!c->tokens_file && cors_allows(c->cors, "https://any.invalid"))
+		return err_set(e, ERR_INVALID,
+					   "http.cors_origins: * would let every page in a browser on this machine do "
+					   "everything here; name the origins, or set http.tokens_file");
 	if (c->tokens_file) {
 		struct tokens_file f;
 
