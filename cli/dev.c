@@ -43,16 +43,6 @@ static const char **gateway_words(const struct cli *c)
 	return words;
 }
 
-static bool gateway_installed(const struct cli *c)
-{
-	CLEANUP(free_ptr) char *path = proc_sibling("millrace-gateway");
-
-	if (access(path, X_OK) == 0)
-		return true;
-	cli_say(c, "dev: %s is not there: no HTTP, no dashboard", path);
-	return false;
-}
-
 static int read_options(const struct cli *c, struct dev_options *ret, struct err *e)
 {
 	int64_t nodes = 2, slots = 0, load = 0, max_nodes = 8, http_port = -1;
@@ -74,7 +64,7 @@ static int read_options(const struct cli *c, struct dev_options *ret, struct err
 		.scaler = !cli_has(c, "no-scaler"),
 		.max_nodes = (unsigned)MAX_OF(max_nodes, nodes),
 		.scaler_config = cli_value(c, "scaler-config"),
-		.gateway = !cli_has(c, "no-gateway") && gateway_installed(c),
+		.gateway = !cli_has(c, "no-gateway"),
 		.http_port = (int)http_port,
 		.gateway_words = gateway_words(c),
 		.load_per_s = (unsigned)load,

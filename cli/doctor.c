@@ -20,7 +20,7 @@ static int run(struct cli *c, int argc, char **argv);
 
 const struct cli_command commands_doctor[] = {
 	{"doctor", "", "what is wrong with the system, and what to do about it",
-	 "Looks at the broker, the streams, the database, the components, lanes that nobody serves or "
+	 "Looks at the broker, the streams, the database, the components, the gateway that MILLRACE_HTTP names, lanes that nobody serves or "
 	 "that pile up, types\n"
 	 "that fail often. Exit 1 if anything is wrong.\n\n"
 	 "  millrace doctor\n"
@@ -146,6 +146,8 @@ static int run(struct cli *c, int argc, char **argv)
 		doctor_work(&d);
 		doctor_scaler(&d);
 	}
+	if (!c->interrupted)
+		doctor_gateway(&d);
 	if (!c->interrupted)
 		doctor_database(&d);
 	print_findings(c, d.findings);

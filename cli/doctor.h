@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cli/cli.h"
+#include "common/lane_diagnose.h"
 
 enum finding { FINDING_OK, FINDING_WARNING, FINDING_WRONG };
 
@@ -9,7 +10,7 @@ struct doctor {
 	struct cli *cli;
 	json_t *findings; /* {"state","check","detail","remedy"} */
 	unsigned wrong, warnings;
-	unsigned routers, stores, nodes, scalers; /* that answered $SRV.PING */
+	unsigned routers, stores, nodes, scalers, gateways; /* that answered $SRV.PING */
 };
 
 /* remedy may be NULL. */
@@ -29,12 +30,7 @@ void doctor_deferred(struct doctor *d);
 void doctor_direct(struct doctor *d);
 /* Pools that have not the nodes that they should. */
 void doctor_scaler(struct doctor *d);
+/* The gateway at MILLRACE_HTTP, where that is set. */
+void doctor_gateway(struct doctor *d);
 /* PostgreSQL and its schema. */
 void doctor_database(struct doctor *d);
-
-/*
- * Why no node serves the lane, and what to do (doctor_lane.c, pure): lane as api.lane.list tells
- * it, nodes as api.node.list does.
- */
-void lane_diagnose(const json_t *lane, const json_t *nodes, struct buf *ret_detail,
-				   struct buf *ret_remedy);

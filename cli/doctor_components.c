@@ -90,6 +90,7 @@ void doctor_components(struct doctor *d)
 	d->stores = number_of(&r, "millrace-store");
 	d->nodes = number_of(&r, "millrace-node");
 	d->scalers = number_of(&r, "millrace-scaler");
+	d->gateways = number_of(&r, "millrace-gateway");
 	judge(d, "millrace-router", d->routers, FINDING_WRONG, "start it: millrace-router",
 		  "submitted tasks wait in TASKS");
 	judge(d, "millrace-store", d->stores, FINDING_WRONG, "start it: millrace-store",
@@ -99,6 +100,8 @@ void doctor_components(struct doctor *d)
 	/* Without one the nodes are as many as somebody starts: no fault. */
 	if (d->scalers)
 		doctor_add(d, FINDING_OK, "components", NULL, "millrace-scaler: %u", d->scalers);
+	if (d->gateways)
+		doctor_add(d, FINDING_OK, "components", NULL, "millrace-gateway: %u", d->gateways);
 	if (r.mixed)
 		doctor_add(d, FINDING_WARNING, "components",
 				   "finish the upgrade: nats micro ls tells who is who",

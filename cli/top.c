@@ -76,6 +76,7 @@ static void draw(struct top *t)
 	if (!t->screen || t->over)
 		return;
 	top_screen_size(t->screen, &t->ui.width, &t->ui.height);
+	t->ui.url = bus_url(t->cli->bus); /* another one, after a reconnect */
 	top_layout(t->snapshot, &t->ui, clock_wall_ns(), &page);
 	top_screen_draw(t->screen, &page);
 }
@@ -282,6 +283,7 @@ static int once(struct top *t, struct err *e)
 		return 0;
 	}
 	t->ui.interval_ms = 0;
+	t->ui.url = bus_url(t->cli->bus);
 	top_layout(t->snapshot, &t->ui, clock_wall_ns(), &page);
 	fwrite(page.data, 1, page.len, stdout);
 	return 0;
@@ -334,7 +336,6 @@ static int run_top(struct cli *c, int argc, char **argv)
 		return cli_usage(c, "%s", e.text);
 	if (cli_connect(c, &e))
 		return cli_fail(c, &e);
-	t.ui.url = bus_url(c->bus);
 	t.ask = top_ask_new(c);
 	int rc = one ? once(&t, &e) : stream(&t, &e);
 	if (rc == ERR_CLOSED)

@@ -360,7 +360,9 @@ static void add_title(struct page *p, const json_t *s)
 	char every[32];
 	CLEANUP(buf_release) struct buf line = {0};
 
-	buf_printf(&line, "millrace top  %s  %.*sZ", p->ui->url, 19, when ? when : "");
+	buf_printf(&line, "millrace top  %s", p->ui->url);
+	if (when)
+		buf_printf(&line, "  %.*sZ", 19, when);
 	if (p->ui->interval_ms) {
 		duration_format(p->ui->interval_ms * NS_PER_MS, every);
 		buf_printf(&line, "  every %s", every);

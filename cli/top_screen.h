@@ -1,7 +1,7 @@
 /*
  * The terminal as a screen: the alternate one, keys as they are pressed, its
- * size as it changes. What was there before comes back whatever happens
- * short of SIGKILL.
+ * size as it changes. What was there before comes back however the
+ * program ends, short of SIGKILL and a crash.
  */
 #pragma once
 

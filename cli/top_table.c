@@ -260,7 +260,8 @@ size_t top_table(enum top_table which, const json_t *list, struct top_order orde
 	size_t lines = 0;
 
 	if (!json_is_array(list)) {
-		buf_printf(out, "%s\n", tables[which].unknown);
+		top_fit(out, tables[which].unknown, strlen(tables[which].unknown), width);
+		buf_add_str(out, "\n");
 		return 1;
 	}
 	*io_skip = MIN_OF(*io_skip, total - shown);

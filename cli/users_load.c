@@ -24,7 +24,7 @@
 #include <sys/resource.h>
 
 #include "cli/users_answer.h"
-#include "cli/users_client.h"
+#include "cli/http_client.h"
 #include "common/timeouts.h"
 
 #define WAIT_S 20            /* that the gateway is asked to wait for a result */
@@ -52,7 +52,7 @@ enum user_state {
 struct user {
 	struct load *load;
 	enum user_state state;
-	struct users_request *request;
+	struct http_exchange *request;
 	struct timeout timer;
 	unsigned number, task;
 	bool asks;  /* REFUSED: it goes on with a GET */
@@ -65,7 +65,7 @@ struct load {
 	struct cli *cli;
 	const struct users_spec *spec;
 	struct users_tally *tally;
-	struct users_client *client;
+	struct http_client *client;
 	struct timeouts *timeouts;
 	struct user *users;
 	unsigned active;
@@ -73,7 +73,7 @@ struct load {
 	bool ending, drained;
 	struct timeout over, tell;
 	/* /livez */
-	struct users_request *live;
+	struct http_exchange *live;
 	struct timeout live_next;
 	bool reached, live_answered;
 	struct err live_error;
@@ -123,7 +123,7 @@ static void ask(struct user *u)
 		snprintf(path, sizeof(path), "/api/v1/tasks/%s?wait=%ds", u->id, WAIT_S);
 	else
 		snprintf(path, sizeof(path), "/api/v1/tasks?wait=%ds", WAIT_S);
-	users_request_send(u->request, path, u->asks ? NULL : u->body, ANSWER_MS);
+	http_exchange_send(u->request, path, u->asks ? NULL : u->body, ANSWER_MS);
 }
 
 static void submit(struct user *u)
@@ -202,7 +202,7 @@ static void go_on_asking(struct user *u, const char *id)
 	ask(u);
 }
 
-static void on_reply(void *data, const struct users_reply *r)
+static void on_reply(void *data, const struct http_reply *r)
 {
 	struct user *u = data;
 	struct users_answer a;
@@ -237,10 +237,10 @@ static void on_live_next(struct timeout *t)
 {
 	struct load *l = container_of(t, struct load, live_next);
 
-	users_request_send(l->live, "/livez", NULL, PROBE_MS);
+	http_exchange_send(l->live, "/livez", NULL, PROBE_MS);
 }
 
-static void on_live(void *data, const struct users_reply *r)
+static void on_live(void *data, const struct http_reply *r)
 {
 	struct load *l = data;
 
@@ -271,7 +271,7 @@ static void on_probe_next(struct timeout *t)
 	submit(&l->prober);
 }
 
-static void on_probed(void *data, const struct users_reply *r)
+static void on_probed(void *data, const struct http_reply *r)
 {
 	struct user *u = data;
 	struct load *l = u->load;
@@ -279,6 +279,12 @@ static void on_probed(void *data, const struct users_reply *r)
 
 	if (r->status)
 		a = users_answer_read(r->status, r->body, r->len, r->retry_after, u->text, clock_wall_ns());
+	if (a.meaning == USERS_PENDING && clock_mono_ms() - l->end_ms < RECOVERY_MOST_MS) {
+		snprintf(u->id, sizeof(u->id), "%s", a.id);
+		u->asks = true;
+		ask(u);
+		return;
+	}
 	bool good = a.meaning == USERS_DONE &&
 				(double)(clock_mono_ns() - u->tried_ns) / NS_PER_MS < USERS_P95_MS;
 	if (good && l->good++ == 0)
@@ -325,10 +331,10 @@ static void on_tell(struct timeout *t)
 	timeout_start(&l->tell, TELL_EVERY_MS, on_tell);
 }
 
-static void make_user(struct load *l, struct user *u, unsigned number, users_on_reply reply)
+static void make_user(struct load *l, struct user *u, unsigned number, http_on_reply reply)
 {
 	*u = (struct user){.load = l, .number = number};
-	u->request = users_request_new(l->client, reply, u);
+	u->request = http_exchange_new(l->client, reply, u);
 	timeout_init(&u->timer, l->timeouts);
 }
 
@@ -355,11 +361,11 @@ static void on_closed(void *data)
 static void end(struct load *l)
 {
 	for (unsigned i = 0; l->users && i < l->spec->scenario.users; i++)
-		users_request_free(&l->users[i].request);
-	users_request_free(&l->prober.request);
-	users_request_free(&l->live);
+		http_exchange_free(&l->users[i].request);
+	http_exchange_free(&l->prober.request);
+	http_exchange_free(&l->live);
 	if (l->client)
-		users_client_close(&l->client, on_closed, l);
+		http_client_close(&l->client, on_closed, l);
 	else
 		l->closed = true;
 	timeouts_free(l->timeouts);
@@ -370,8 +376,8 @@ static void end(struct load *l)
 
 static int reach(struct load *l, struct err *e)
 {
-	l->live = users_request_new(l->client, on_live, l);
-	users_request_send(l->live, "/livez", NULL, 5000);
+	l->live = http_exchange_new(l->client, on_live, l);
+	http_exchange_send(l->live, "/livez", NULL, 5000);
 	if (cli_wait(l->cli, &l->live_answered, -1, e))
 		return e->code;
 	if (l->live_error.code)
@@ -395,7 +401,7 @@ int users_load_run(struct cli *c, const struct users_spec *spec, struct users_ta
 	timeout_init(&l.over, l.timeouts);
 	timeout_init(&l.tell, l.timeouts);
 	timeout_init(&l.live_next, l.timeouts);
-	rc = users_client_open(&c->loop, spec->url, spec->token, n + 2, &l.client, e);
+	rc = http_client_open(&c->loop, spec->url, spec->token, n + 2, &l.client, e);
 	if (!rc)
 		rc = reach(&l, e);
 	if (!rc) {

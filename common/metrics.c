@@ -334,6 +334,8 @@ static void add_process(struct buf *out)
 		 resident_bytes()},
 		{"process_cpu_seconds_total", "CPU time of this process.", COUNTER, cpu_seconds()},
 		{"process_open_fds", "Open file descriptors of this process.", GAUGE, open_fds()},
+		{"process_start_time_seconds", "When this process began, in seconds since 1970.", GAUGE,
+		 started_seconds},
 	};
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		add_head(out, rows[i].name, rows[i].help, rows[i].kind);

@@ -4,8 +4,8 @@
 #   deploy/deps.sh [--check] [build] [run] [test]
 #
 # Groups: build (compiler, libraries; Node.js and npm for the dashboard, without which the
-# gateway builds as well), run (broker, PostgreSQL, Python), test (pytest,
-# linters, PgBouncer). Default: build run. --check installs nothing: it prints
+# gateway builds as well), run (broker, PostgreSQL, Python), test (pytest, linters, PgBouncer;
+# Chromium for the dashboard's tests, which are skipped without it). Default: build run. --check installs nothing: it prints
 # the missing packages, one a line, and exits 1 when there are any.
 #
 # Where a Go of 1.21 or newer is on PATH and the broker at hand is older than
@@ -26,7 +26,7 @@ BUILD="gcc libc6-dev cmake ninja-build pkg-config libuv1-dev libnats-dev libjans
 # Python checks the quickstart's results, and is what some of the example nodes are written in.
 RUN="nats-server postgresql util-linux python3 tzdata"
 TEST="python3 python3-venv python3-pytest python3-pytest-xdist clang-tidy clang-format cppcheck pgbouncer
-	procps faketime openssl"
+	procps faketime openssl python3-jsonschema"
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 check=no
@@ -116,17 +116,25 @@ if [ -n "$missing" ]; then
 	}
 fi
 
-# ---- Node.js for the dashboard: wanted, not needed ----
+# ---- Node.js for the dashboard, a browser for its tests: wanted, not needed ----
 
-case " $groups " in *" build "*)
-	if ! command -v npm >/dev/null && command -v apt-get >/dev/null && may_install; then
-		say "installing: nodejs npm (for the dashboard)"
-		[ -n "$missing" ] || apt update || true
-		apt install -y --no-install-recommends nodejs npm ||
-			say "no npm: the gateway is built without its dashboard"
-	fi
+wished=
+case " $groups " in *" build "* | *" test "*)
+	# Node.js of elsewhere brings its own npm.
+	command -v node >/dev/null || wished=nodejs
+	command -v npm >/dev/null || wished="$wished npm"
 	;;
 esac
+case " $groups " in *" test "*)
+	command -v chromium >/dev/null || wished="$wished chromium"
+	;;
+esac
+if [ -n "$wished" ] && command -v apt-get >/dev/null && may_install; then
+	say "installing:" $wished "(for the dashboard and its tests)"
+	[ -n "$missing" ] || apt update || true
+	apt install -y --no-install-recommends $wished ||
+		say "no" $wished: "without npm the gateway is built without its dashboard; without a browser its tests are skipped"
+fi
 
 # ---- a current broker, and the nats CLI, where Go can build them ----
 

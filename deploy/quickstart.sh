@@ -99,9 +99,7 @@ step "real work: every file of examples/data through stats, hash and words (wc -
 code=0
 python3 deploy/quickstart_work.py "$millrace" || code=$?
 
-if [ -n "${MILLRACE_HTTP:-}" ]; then
-	printf '\nDashboard: %s\n' "$MILLRACE_HTTP"
-fi
+printf '\nDashboard: %s\n' "$MILLRACE_HTTP"
 if [ $once = no ]; then
 	shown=$dir
 	start=
@@ -121,8 +119,10 @@ What to try next, in another terminal:
   millrace pool list; millrace scaler history        # how many nodes there are, and why
   nats pub tasks.echo 'job {{Count}}' --count 1000; nats stream report    # the plain nats CLI: github.com/nats-io/natscli
   nats request run.hash 'any bytes'
+  millrace top                                       # the dashboard at a terminal; in a browser: "\$MILLRACE_HTTP"
+  curl -d '{"type":"echo","payload":"hello"}' "\$MILLRACE_HTTP/api/v1/tasks?wait=10s"
   psql "\$DATABASE_URL" -c 'select * from millrace.v_system_health'
-  millrace bench pipeline
+  millrace bench pipeline; millrace bench users --time-scale 0.1
 TRY
 
 if [ $once = no ]; then

@@ -1,18 +1,21 @@
 #!/usr/bin/env python3
 """The work of quickstart: submits every file of examples/data to its handlers and checks each answer.
 
-    quickstart_work.py MILLRACE        (NATS_URL and DATABASE_URL tell where)
+    quickstart_work.py MILLRACE        (NATS_URL and DATABASE_URL tell where; MILLRACE_HTTP: one task over HTTP, too)
 
 What is right is computed here, by tests/expected.py, which shares nothing with the handlers. Exit status 0 only if
 every answer was right.
 """
+import http.client
 import json
 import math
+import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -62,6 +65,25 @@ def run(millrace, name, kind, want):
     return row
 
 
+def over_http(url):
+    """One task by the gateway, in one request. Whether its result was right; it is told with its time."""
+    path, body = "/api/v1/tasks?wait=30s", json.dumps({"type": "echo", "payload": "hello over HTTP"})
+    started = time.perf_counter()
+    try:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+        connection.request("POST", path, body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        status, text = answer.status, answer.read()
+        took_ms = (time.perf_counter() - started) * 1000
+        task = json.loads(text)
+        ok = status == 200 and task["state"] == "completed" and task["result"] == "hello over HTTP"
+    except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+        print(f"\nover HTTP: POST {url}{path}: {error!r}   WRONG")
+        return False
+    print(f"\nover HTTP: POST {path} -> {task['state']}, its result in {took_ms:.1f} ms{'' if ok else '   WRONG'}")
+    return ok
+
+
 def percentile(values, fraction):
     return sorted(values)[min(len(values) - 1, math.ceil(fraction * len(values)) - 1)]
 
@@ -81,6 +103,9 @@ def main():
     took = [row["took_ms"] for row in rows]
     print(f"\n{len(rows)} results, {wrong} wrong; submit to result, process start included: "
           f"P50 {percentile(took, 0.5):.1f} ms, P95 {percentile(took, 0.95):.1f} ms, max {max(took):.1f} ms")
+    gateway = os.environ.get("MILLRACE_HTTP")
+    if gateway and not over_http(gateway):
+        wrong += 1
     return 1 if wrong or not rows else 0
 
 

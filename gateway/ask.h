@@ -48,3 +48,5 @@ struct ask_param {
  * 400, as one is unknown or no such value. Returns owned.
  */
 json_t *ask_query(struct http_request *r, const struct ask_param *table);
+/* For routes without parameters: false, one was given, and r was answered 400. */
+bool ask_no_query(struct http_request *r);

@@ -99,3 +99,12 @@ json_t *ask_query(struct http_request *r, const struct ask_param *table)
 	}
 	return x.record;
 }
+
+bool ask_no_query(struct http_request *r)
+{
+	static const struct ask_param none[] = {{0}};
+	json_t *given = ask_query(r, none);
+
+	json_decref(given);
+	return given;
+}

@@ -65,8 +65,15 @@ static const struct config_key keys[] = {
 	 "how long it is good, such as 90d; 0: for ever"},
 	{"http.request_timeout", CONFIG_DURATION, offsetof(struct gateway_config, ask_timeout_ns),
 	 "10s", "how long a component may take to answer", NULL, 100 * NS_PER_MS, 300 * NS_PER_S},
+	{"http.streams", CONFIG_INT, offsetof(struct gateway_config, streams_max), "1000",
+	 "most listeners of /events at once; one more is answered 429", NULL, 1, 100000},
 	{"tasks.default_type", CONFIG_STRING, offsetof(struct gateway_config, default_type), "default",
 	 "type of a task that names none"},
+	{"sla.target", CONFIG_DURATION, offsetof(struct gateway_config, sla_target_ns), "500ms",
+	 "the promise whose keeping is measured: a task ends this soon after it was submitted", NULL,
+	 NS_PER_MS, 3600 * NS_PER_S},
+	{"sla.window", CONFIG_DURATION, offsetof(struct gateway_config, sla_window_ns), "5m",
+	 "over which time its share is told", NULL, 10 * NS_PER_S, 24 * 3600 * NS_PER_S},
 	{0},
 };
 

@@ -12,6 +12,8 @@ struct gateway_config {
 	struct http_config http;
 	struct access_config access;
 	int64_t ask_timeout_ns;
+	int64_t streams_max; /* of /events */
+	int64_t sla_target_ns, sla_window_ns;
 	char *default_type; /* of a task that names none */
 };
 

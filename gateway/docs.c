@@ -51,6 +51,8 @@ int docs_init(struct docs *d, struct err *e)
 			}
 		}
 	}
+	json_object_set_new(json_object_get(d->openapi, "info"), "version",
+						json_string(MILLRACE_VERSION));
 	char *text = json_dumps(d->openapi, JSON_INDENT(2));
 	buf_add_str(&d->json, text ? text : "{}");
 	free(text);

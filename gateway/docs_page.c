@@ -261,8 +261,7 @@ static void curl(struct buf *out, const json_t *openapi, const char *path, const
 {
 	CLEANUP(buf_release) struct buf text = {0};
 	const char *type = "";
-	const json_t *media =
-		content_of(resolve(openapi, json_object_get(op, "requestBody")), &type);
+	const json_t *media = content_of(resolve(openapi, json_object_get(op, "requestBody")), &type);
 	const json_t *body = example_of(media);
 	bool get = strcasecmp(method, "get") == 0;
 

@@ -9,4 +9,5 @@ struct embedded {
 	size_t len;
 };
 
-extern const struct embedded api_files[]; /* api/: the OpenAPI description in parts, and the page's style */
+extern const struct embedded
+	api_files[]; /* api/: the OpenAPI description in parts, and the page's style */

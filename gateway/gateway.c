@@ -7,9 +7,13 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "gateway/collect.h"
 #include "gateway/cors.h"
+#include "gateway/feed.h"
+#include "gateway/live.h"
 #include "gateway/routes.h"
 #include "gateway/shield.h"
+#include "gateway/traffic.h"
 
 #define STOP_LOOK_MS 50
 
@@ -30,17 +34,26 @@ static void on_decorate(void *data, struct http_request *r)
 	cors_decorate(g->config.access.cors, r);
 }
 
+static void on_done(void *data UNUSED, struct http_request *r, unsigned status, int64_t took_ms)
+{
+	traffic_done(r, status, took_ms);
+}
+
 /* ---- the broker ---- */
 
 static void on_up(void *data)
 {
-	const struct gateway *g = data;
+	struct gateway *g = data;
 
+	live_broker(g->live, NULL);
 	log_info("connected", LOG_S("url", bus_url(g->bus)));
 }
 
-static void on_down(void *data UNUSED, const struct err *why)
+static void on_down(void *data, const struct err *why)
 {
+	struct gateway *g = data;
+
+	live_broker(g->live, why->text);
 	log_warn("broker away; requests are answered 503 until it is back", LOG_S("why", why->text));
 }
 
@@ -62,15 +75,19 @@ static int open_service(struct gateway *g, struct err *e)
 int gateway_start(struct gateway *g, struct err *e)
 {
 	const struct bus_events bus_events = {on_up, on_down, on_async_error, g};
-	const struct http_events http_events = {on_admit, on_decorate, NULL};
+	const struct http_events http_events = {on_admit, on_decorate, on_done};
 
 	g->started_mono_ms = clock_mono_ms();
 	if (docs_init(&g->docs, e) ||
 		access_open(&g->access, &g->config.access, &g->config.http, e) ||
-		bus_open(&g->daemon.loop, &g->config.nats, "millrace-gateway", &bus_events, &g->bus, e) ||
-		http_open(&g->daemon.loop, &g->config.http, all_routes, &http_events, g, &g->http, e) ||
+		bus_open(&g->daemon.loop, &g->config.nats, "millrace-gateway", &bus_events, &g->bus, e))
+		return e->code;
+	g->live = live_new(g);
+	g->feeds = feeds_new(g);
+	if (http_open(&g->daemon.loop, &g->config.http, all_routes, &http_events, g, &g->http, e) ||
 		open_service(g, e) || waits_open(&g->waits, g->bus, e))
 		return e->code;
+	g->collector = collector_new(g);
 	timeout_init(&g->stop_look, bus_timeouts(g->bus));
 	log_info("listening", LOG_S("url", http_url(g->http)));
 	daemon_ready(&g->daemon);
@@ -94,6 +111,8 @@ void gateway_stop(struct gateway *g)
 	g->stopping = true;
 	http_quiesce(g->http);
 	waits_end_all(&g->waits); /* their tasks go on */
+	live_end(g->live);
+	feeds_end(g->feeds);
 	timeout_start(&g->stop_look, STOP_LOOK_MS, on_stop_look);
 }
 
@@ -101,6 +120,7 @@ void gateway_release(struct gateway *g)
 {
 	if (g->bus)
 		timeout_stop(&g->stop_look);
+	collector_free(&g->collector);
 	ask_release(g);
 	submit_release(g);
 	if (g->bus)
@@ -108,8 +128,11 @@ void gateway_release(struct gateway *g)
 	recent_release(&g->recent);
 	service_close(&g->service);
 	http_close(&g->http); /* closes streams: those out of objects let go of theirs */
+	live_stop(g->live);
+	feeds_free(&g->feeds);
 	result_release(g);
 	access_release(&g->access);
 	bus_close(&g->bus);
+	live_free(&g->live);
 	docs_release(&g->docs);
 }

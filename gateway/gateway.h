@@ -12,9 +12,12 @@
 #include "gateway/recent.h"
 #include "gateway/waits.h"
 
+struct collector;
 struct question;
 struct submitting;
 struct sending;
+struct live;
+struct feeds;
 
 struct gateway {
 	struct gateway_config config;
@@ -24,11 +27,14 @@ struct gateway {
 	struct http *http;
 	struct access access;
 	struct docs docs;
+	struct collector *collector;   /* collect.c: everybody's metrics */
 	struct question *questions;    /* ask.c: under way */
 	struct submitting *submitting; /* publish.c: under way */
 	struct sending *sending;       /* result.c: objects on their way out */
 	struct waits waits;
 	struct recent recent;
+	struct live *live;          /* the picture of the system, for /events, /health, … */
+	struct feeds *feeds;        /* /events?feed=tasks */
 	int64_t started_mono_ms;
 	bool stopping;
 	struct timeout stop_look;

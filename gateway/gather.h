@@ -31,10 +31,10 @@ struct gather {
 /* Context: a struct gather. 503, or what the first of them says, where a needed part or all are away. */
 http_handler gather_on;
 
-#define GATHER(path, ...)                                                  \
-	{                                                                      \
-		"GET", path, SCOPE_READ, gather_on, 0, &(const struct gather)      \
-		{                                                                  \
-			__VA_ARGS__                                                    \
-		}                                                                  \
+#define GATHER(path, ...)                                             \
+	{                                                                 \
+		"GET", path, SCOPE_READ, gather_on, 0, &(const struct gather) \
+		{                                                             \
+			__VA_ARGS__                                               \
+		}                                                             \
 	}

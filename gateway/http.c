@@ -276,6 +276,15 @@ size_t http_connections(const struct http *h)
 	return h->connections;
 }
 
+size_t http_streams(const struct http *h)
+{
+	size_t n = 0;
+
+	for (const struct http_request *r = h->exchanges; r; r = r->next)
+		n += r->is_stream;
+	return n;
+}
+
 void http_quiesce(struct http *h)
 {
 	if (h->quiescing)

@@ -104,6 +104,7 @@ void http_reply_stream(struct http_request *r, unsigned status, const char *cont
 void http_stream_wake(struct http_request *r);
 /* The client has hung up: whoever made the exchange wait may let go of it now. */
 bool http_gone(const struct http_request *r);
+bool http_is_stream(const struct http_request *r); /* its answer is one */
 
 /* ---- the server ---- */
 
@@ -145,5 +146,6 @@ size_t http_owned(const struct http *h);
 /* Bodies and answers in memory. */
 uint64_t http_held_bytes(const struct http *h);
 size_t http_connections(const struct http *h);
+size_t http_streams(const struct http *h); /* answers that are under way as streams */
 /* Breaks off what is left. Exchanges that handlers still own stay valid until answered. NULL is fine. */
 void http_close(struct http **h);

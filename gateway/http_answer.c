@@ -290,6 +290,8 @@ static size_t subject_word(const char *sentence)
 
 	if (len == 2 && strncmp(sentence, "it", 2) == 0)
 		return 0;
+	if (strncmp(sentence, "required capability ", 20) == 0)
+		return len;
 	for (size_t i = 0; i < ARRAY_LEN(verbs); i++) {
 		if (strncmp(sentence + len, verbs[i], strlen(verbs[i])) == 0)
 			return len;
@@ -385,6 +387,11 @@ void http_reply_stream(struct http_request *r, unsigned status, const char *cont
 		   MHD_create_response_from_callback(r->endless ? MHD_SIZE_UNKNOWN : len_bytes,
 											 STREAM_BLOCK_BYTES, on_read, r, NULL),
 		   STREAM_BLOCK_BYTES);
+}
+
+bool http_is_stream(const struct http_request *r)
+{
+	return r->is_stream;
 }
 
 void http_stream_wake(struct http_request *r)

@@ -18,5 +18,8 @@ json_t *list_page(const json_t *list, const char *key, json_int_t limit, const c
 json_t *list_answer(const json_t *list, const char *key, const char *name, const json_t *query);
 
 /* "limit" and "cursor" of a query. */
-#define LIST_PARAMS                                              \
-	{"limit", NULL, ASK_NUMBER}, {"cursor", NULL, ASK_TEXT}
+#define LIST_PARAMS              \
+	{"limit", NULL, ASK_NUMBER}, \
+	{                            \
+		"cursor", NULL, ASK_TEXT \
+	}

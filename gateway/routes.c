@@ -1,13 +1,17 @@
 /* Which routes there are, by table. */
 #include "gateway/routes.h"
 
+#include "gateway/tokens.h"
+
 const struct http_route *const all_routes[] = {
 	ui_routes,
 	health_routes,
 	me_routes,
+	metrics_routes,
 	task_routes,
 	docs_routes,
 	list_routes,
+	events_routes,
 	operate_routes,
 	compat_tasks_routes,
 	compat_agents_routes,
@@ -17,11 +21,9 @@ const struct http_route *const all_routes[] = {
 
 void routes_print(FILE *out)
 {
-	static const char *const scopes[] = {
-		[SCOPE_NONE] = "-", [SCOPE_READ] = "read", [SCOPE_SUBMIT] = "submit", [SCOPE_OPERATE] = "operate"};
-
 	for (const struct http_route *const *table = all_routes; *table; table++) {
 		for (const struct http_route *r = *table; r->method; r++)
-			fprintf(out, "%s %s %s\n", r->method, r->path, scopes[r->scope]);
+			fprintf(out, "%s %s %s\n", r->method, r->path,
+					r->scope == SCOPE_NONE ? "-" : scope_name(r->scope));
 	}
 }

@@ -12,8 +12,6 @@
 
 #define V1 "/api/v1"
 
-static const struct ask_param no_params[] = {{0}};
-
 /* ---- lists ---- */
 
 static bool asked_for(const json_t *agent, const json_t *query)
@@ -69,12 +67,8 @@ static json_t *shape_agent(const struct http_request *r UNUSED, const json_t *ag
 /* The record that a body or a path names; NULL: it was answered. */
 static json_t *agent_named(struct http_request *r, bool body)
 {
-	json_t *record = ask_query(r, no_params);
+	json_t *record = !ask_no_query(r) ? NULL : body ? http_json(r) : json_object();
 
-	if (record && body) {
-		json_decref(record);
-		record = http_json(r);
-	}
 	if (record && *http_param(r, "id"))
 		json_object_set_new(record, "agent_id", json_string(http_param(r, "id")));
 	return record;
@@ -87,7 +81,6 @@ static void on_get(void *data, struct http_request *r)
 	if (record)
 		ask_shaped(data, r, "api.agent.get", record, shape_agent);
 }
-
 
 static void on_spawned(void *data, const struct ask_answer *a)
 {
@@ -107,15 +100,28 @@ static void on_spawn(void *data, struct http_request *r)
 		ask(data, "api.agent.spawn", record, on_spawned, r);
 }
 
-static json_t *shape_ended(const struct http_request *r UNUSED, const json_t *agent)
+struct ending {
+	struct http_request *request;
+	char *id;
+};
+
+static void on_ended(void *data, const struct ask_answer *a)
 {
-	return json_pack("{s:o, s:s}", "agent_id", words_copy(agent, "agent_id"), "status",
-					 "terminated");
+	struct ending *x = data;
+
+	if (a->status == 200)
+		http_reply_json(x->request, 200,
+						json_pack("{s:s, s:s}", "agent_id", x->id, "status", "terminated"));
+	else
+		ask_fail(x->request, a);
+	free(x->id);
+	free(x);
 }
 
 static void on_terminate(void *data, struct http_request *r)
 {
 	json_t *record = agent_named(r, !str_eq(http_method(r), "DELETE"));
+	struct ending *x;
 
 	if (!record)
 		return;
@@ -124,15 +130,16 @@ static void on_terminate(void *data, struct http_request *r)
 		http_problem(r, 400, "agent_id", "agent_id: which agent? as {\"agent_id\":\"coder-1\"}");
 		return;
 	}
-	ask_shaped(data, r, "api.agent.terminate", record, shape_ended);
+	x = xmalloc(sizeof(*x));
+	*x = (struct ending){r, xstrdup(words_text(record, "agent_id"))};
+	ask(data, "api.agent.terminate", record, on_ended, x);
 }
 
 /* ---- how they do ---- */
 
 static void count(json_t *of, const char *key, json_int_t more)
 {
-	json_object_set_new(of, key,
-						json_integer(json_integer_value(json_object_get(of, key)) + more));
+	json_object_set_new(of, key, json_integer(json_integer_value(json_object_get(of, key)) + more));
 }
 
 static json_int_t number(const json_t *record, const char *key)
@@ -157,9 +164,9 @@ static json_t *told_agents(const json_t *list)
 
 static json_t *told_pools(const json_t *list)
 {
-	static const char *const sums[] = {"process_count",      "active_worker_processes",
-									   "agent_count",        "total_capacity",
-									   "used_capacity",      "available_capacity"};
+	static const char *const sums[] = {"process_count", "active_worker_processes",
+									   "agent_count",   "total_capacity",
+									   "used_capacity", "available_capacity"};
 	json_t *told = json_object(), *pool;
 	size_t i;
 
@@ -211,10 +218,11 @@ static json_t *told_queues(const json_t *list)
 
 	json_array_foreach (list, i, lane) {
 		if (i < LIST_PAGE_MAX)
-			json_array_append_new(
-				queues, json_pack("{s:o, s:o, s:o, s:o}", "name", words_copy(lane, "name"), "pending",
-								  words_copy(lane, "queued"), "running", words_copy(lane, "running"),
-								  "paused", words_copy(lane, "paused")));
+			json_array_append_new(queues, json_pack("{s:o, s:o, s:o, s:o}", "name",
+													words_copy(lane, "name"), "pending",
+													words_copy(lane, "queued"), "running",
+													words_copy(lane, "running"), "paused",
+													words_copy(lane, "paused")));
 	}
 	return queues;
 }
@@ -292,9 +300,10 @@ static json_t *health(const struct http_request *r UNUSED, const struct gathered
 	json_array_foreach (page, i, value)
 		json_array_set_new(page, i, health_of(value, x->now_wall_ns));
 	bool well = ill == 0 && json_array_size(suspended) == 0;
-	json_object_set_new(
-		told, "status",
-		json_string(well ? "healthy" : ill == all && all > 0 ? "unhealthy" : "degraded"));
+	json_object_set_new(told, "status",
+						json_string(well                    ? "healthy"
+									: ill == all && all > 0 ? "unhealthy"
+															: "degraded"));
 	json_object_set_new(told, "timestamp", at(x->now_wall_ns));
 	json_object_set_new(told, "total_agents", json_integer(all));
 	json_object_set_new(told, "healthy_agents", json_integer(all - ill));
@@ -312,9 +321,8 @@ const struct http_route compat_agents_routes[] = {
 			{"api.pool.list", NULL, false},
 			{"api.agent.list", NULL, false}},
 		   monitor),
-	GATHER(V1 "/agents/health",
-		   {{"api.agent.list", NULL, true}, {"api.pool.list", NULL, false}}, health,
-		   list_params),
+	GATHER(V1 "/agents/health", {{"api.agent.list", NULL, true}, {"api.pool.list", NULL, false}},
+		   health, list_params),
 	GATHER(V1 "/agents/pools", {{"api.pool.list", NULL, true}}, pool_list, list_params),
 	PASS("GET", V1 "/agents/pools/{name}", SCOPE_READ, "api.pool.get", "name"),
 	GATHER(V1 "/agents", {{"api.agent.list", NULL, true}}, agent_list, agent_params),

@@ -62,9 +62,9 @@ static json_t *told_workers(const json_t *nodes)
 {
 	struct workers w = count_workers(nodes);
 
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:o}", "total", w.total,
-					 "healthy", w.healthy, "idle", w.idle, "busy", w.busy, "draining", w.draining,
-					 "lost", w.lost, "slots", (json_int_t)w.slots, "running_tasks",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I, s:o}", "total",
+					 w.total, "healthy", w.healthy, "idle", w.idle, "busy", w.busy, "draining",
+					 w.draining, "lost", w.lost, "slots", (json_int_t)w.slots, "running_tasks",
 					 (json_int_t)w.used, "average_load", w.slots > 0 ? w.used / w.slots : 0,
 					 "tasks_completed", (json_int_t)w.completed, "errors", (json_int_t)w.failed,
 					 "success_rate",
@@ -113,9 +113,9 @@ static json_t *told_system(const json_t *heal)
 /* What healing may be allowed, and is. */
 static json_t *told_permissions(const json_t *heal)
 {
-	static const char *const known[] = {"clear_caches", "drop_page_cache",  "clean_temp",
+	static const char *const known[] = {"clear_caches",   "drop_page_cache",  "clean_temp",
 										"restart_broker", "restart_database", "restart_node",
-										"remove_stale", "quarantine"};
+										"remove_stale",   "quarantine"};
 	json_t *told = json_object(), *name;
 	size_t i;
 
@@ -147,16 +147,16 @@ static json_t *status(const struct http_request *r UNUSED, const struct gathered
 	const json_t *nodes = json_object_get(x->part[0], "nodes");
 	struct workers w = count_workers(nodes);
 	bool healing = json_is_true(json_object_get(x->part[1], "initialized"));
-	const char *word = x->part[0] && w.healthy == 0 ? "unhealthy"
+	const char *word = x->part[0] && w.healthy == 0                        ? "unhealthy"
 					   : w.lost > 0 || !x->part[0] || critical(x->part[1]) ? "degraded"
-																			   : "healthy";
+																		   : "healthy";
 
-	return json_pack("{s:s, s:o, s:b, s:b, s:o, s:o, s:o, s:o}", "status", word, "timestamp",
-					 at(x->now_wall_ns), "cluster_initialized", w.healthy > 0, "healing_initialized",
-					 healing, "worker_health", x->part[0] ? told_workers(nodes) : json_null(),
-					 "workers", x->part[0] ? list_workers(nodes, x->now_wall_ns) : json_null(),
-					 "system_metrics", told_system(x->part[1]), "infrastructure_permissions",
-					 told_permissions(x->part[1]));
+	return json_pack(
+		"{s:s, s:o, s:b, s:b, s:o, s:o, s:o, s:o}", "status", word, "timestamp", at(x->now_wall_ns),
+		"cluster_initialized", w.healthy > 0, "healing_initialized", healing, "worker_health",
+		x->part[0] ? told_workers(nodes) : json_null(), "workers",
+		x->part[0] ? list_workers(nodes, x->now_wall_ns) : json_null(), "system_metrics",
+		told_system(x->part[1]), "infrastructure_permissions", told_permissions(x->part[1]));
 }
 
 /* ---- agents ---- */
@@ -165,15 +165,15 @@ static json_t *live_agent(const json_t *agent, int64_t now_wall_ns)
 {
 	const json_t *s = json_object_get(agent, "status");
 
-	return json_pack(
-		"{s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "agent_id",
-		words_copy(agent, "agent_id"), "agent_type", words_copy(agent, "role_type"), "project_id",
-		words_copy(agent, "project_id"), "worker", words_copy(agent, "node"), "status",
-		words_agent_state(agent), "healthy", !*words_agent_trouble(agent, now_wall_ns), "process_id",
-		words_copy(s, "pid"), "tasks_completed", words_copy(s, "tasks"), "errors",
-		words_copy(s, "errors"), "uptime_s", words_since(s, "started_at", now_wall_ns),
-		"heartbeat_age_s", words_since(s, "heartbeat_at", now_wall_ns), "last_active_at",
-		words_copy(s, "last_active_at"));
+	return json_pack("{s:o, s:o, s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "agent_id",
+					 words_copy(agent, "agent_id"), "agent_type", words_copy(agent, "role_type"),
+					 "project_id", words_copy(agent, "project_id"), "worker",
+					 words_copy(agent, "node"), "status", words_agent_state(agent), "healthy",
+					 !*words_agent_trouble(agent, now_wall_ns), "process_id", words_copy(s, "pid"),
+					 "tasks_completed", words_copy(s, "tasks"), "errors", words_copy(s, "errors"),
+					 "uptime_s", words_since(s, "started_at", now_wall_ns), "heartbeat_age_s",
+					 words_since(s, "heartbeat_at", now_wall_ns), "last_active_at",
+					 words_copy(s, "last_active_at"));
 }
 
 static json_t *live(const struct http_request *r UNUSED, const struct gathered *x)
@@ -188,11 +188,12 @@ static json_t *live(const struct http_request *r UNUSED, const struct gathered *
 	if (!x->part[0])
 		json_object_set_new(told, "agents", json_null());
 	json_object_set_new(told, "total",
-						x->part[0] ? json_integer((json_int_t)json_array_size(agents)) : json_null());
-	json_object_set_new(told, "workers",
-						x->part[1] ? list_workers(json_object_get(x->part[1], "nodes"),
-												  x->now_wall_ns)
+						x->part[0] ? json_integer((json_int_t)json_array_size(agents))
 								   : json_null());
+	json_object_set_new(told, "workers",
+						x->part[1]
+							? list_workers(json_object_get(x->part[1], "nodes"), x->now_wall_ns)
+							: json_null());
 	json_object_set_new(told, "timestamp", at(x->now_wall_ns));
 	return told;
 }
@@ -225,8 +226,8 @@ static json_t *told_queues(const json_t *lanes)
 		running += (json_int_t)number(lane, "running");
 	}
 	return json_pack("{s:I, s:I, s:I}", "lanes",
-					 (json_int_t)json_array_size(json_object_get(lanes, "lanes")), "pending", waiting,
-					 "running", running);
+					 (json_int_t)json_array_size(json_object_get(lanes, "lanes")), "pending",
+					 waiting, "running", running);
 }
 
 static json_t *metrics(const struct http_request *r UNUSED, const struct gathered *x)
@@ -259,7 +260,7 @@ static json_t *healed(const struct http_request *r UNUSED, const json_t *done)
 
 static void on_heal(void *data, struct http_request *r)
 {
-	json_t *run = http_json(r);
+	json_t *run = ask_no_query(r) ? http_json(r) : NULL;
 
 	if (run)
 		ask_shaped(data, r, "api.heal.run", run, healed);
@@ -269,8 +270,7 @@ static json_t *history(const struct http_request *r UNUSED, const json_t *told)
 {
 	json_t *events = words_copy(told, "events");
 
-	return json_pack("{s:o, s:I}", "history", events, "count",
-					 (json_int_t)json_array_size(events));
+	return json_pack("{s:o, s:I}", "history", events, "count", (json_int_t)json_array_size(events));
 }
 
 static const struct ask_param history_params[] = {{"action", NULL, ASK_TEXT},
@@ -279,7 +279,6 @@ static const struct ask_param history_params[] = {{"action", NULL, ASK_TEXT},
 												  {"before", "before_at", ASK_TIME},
 												  {0}};
 static const struct ask_param list_params[] = {LIST_PARAMS, {0}};
-static const struct ask_param no_params[] = {{0}};
 
 static void on_history(void *data, struct http_request *r)
 {
@@ -317,15 +316,13 @@ static void on_found(void *data, const struct ask_answer *a)
 
 static void on_task(void *data, struct http_request *r)
 {
-	json_t *get = ask_query(r, no_params);
 	struct looking *l;
 
-	if (!get)
+	if (!ask_no_query(r))
 		return;
 	l = xmalloc(sizeof(*l));
 	*l = (struct looking){data, r};
-	json_object_set_new(get, "id", json_string(http_param(r, "id")));
-	ask(data, "api.task.get", get, on_found, l);
+	ask(data, "api.task.get", json_pack("{s:s}", "id", http_param(r, "id")), on_found, l);
 }
 
 static json_t *accepted(const char *id, const char *type, bool duplicate)
@@ -334,11 +331,13 @@ static json_t *accepted(const char *id, const char *type, bool duplicate)
 					 "duplicate", duplicate);
 }
 
-static const struct ask_param submit_params[] = {
-	{"agent_type", "type", ASK_TEXT},     {"description", "text", ASK_TEXT},
-	{"project_id", NULL, ASK_TEXT},       {"priority", NULL, ASK_TEXT},
-	{"timeout", NULL, ASK_TEXT},          {"wait", "", ASK_TEXT},
-	{0}};
+static const struct ask_param submit_params[] = {{"agent_type", "type", ASK_TEXT},
+												 {"description", "text", ASK_TEXT},
+												 {"project_id", NULL, ASK_TEXT},
+												 {"priority", NULL, ASK_TEXT},
+												 {"timeout", NULL, ASK_TEXT},
+												 {"wait", "", ASK_TEXT},
+												 {0}};
 
 /* A task for a role: its type is the role, its body the description. */
 static void on_submit(void *data, struct http_request *r)
@@ -369,8 +368,8 @@ static void on_submit(void *data, struct http_request *r)
 const struct http_route compat_cluster_routes[] = {
 	GATHER(CLUSTER "/status", {{"api.node.list", NULL, false}, {"api.heal.status", NULL, false}},
 		   status),
-	GATHER(CLUSTER "/agents/live", {{"api.agent.list", NULL, false}, {"api.node.list", NULL, false}},
-		   live, list_params),
+	GATHER(CLUSTER "/agents/live",
+		   {{"api.agent.list", NULL, false}, {"api.node.list", NULL, false}}, live, list_params),
 	GATHER(CLUSTER "/metrics",
 		   {{"api.node.list", NULL, false},
 			{"api.heal.status", NULL, false},

@@ -9,7 +9,7 @@
 #include "gateway/words.h"
 
 static const struct ask_param task_params[] = {
-	{"type", NULL, ASK_TEXT},          {"limit", NULL, ASK_NUMBER},       {"cursor", NULL, ASK_TEXT},
+	{"type", NULL, ASK_TEXT},        {"limit", NULL, ASK_NUMBER},       {"cursor", NULL, ASK_TEXT},
 	{"after", "after_at", ASK_TIME}, {"before", "before_at", ASK_TIME}, {0}};
 
 static json_t *tell(const struct http_request *r UNUSED, const json_t *page)

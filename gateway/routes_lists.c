@@ -50,7 +50,9 @@ static void add_scheduled(json_t *lanes, const json_t *scheduled)
 		json_t *n = json_object_get(by_name, words_text(lane, "name"));
 
 		json_object_set_new(lane, "scheduled",
-							!scheduled ? json_null() : n ? json_incref(n) : json_integer(0));
+							!scheduled ? json_null()
+							: n        ? json_incref(n)
+									   : json_integer(0));
 	}
 	json_decref(by_name);
 }

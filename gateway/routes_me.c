@@ -5,8 +5,11 @@
 static void on_me(void *data, struct http_request *r)
 {
 	const struct gateway *g = data;
-	json_t *scopes = json_array();
+	json_t *scopes;
 
+	if (!ask_no_query(r))
+		return;
+	scopes = json_array();
 	for (enum scope s = SCOPE_READ; s <= http_scope(r); s++)
 		json_array_append_new(scopes, json_string(scope_name(s)));
 	http_reply_json(r, 200,

@@ -82,11 +82,11 @@ static void put_bytes(json_t *out, const char *name, const json_t *task, const c
 
 json_t *words_task(const json_t *task)
 {
-	json_t *out = json_pack("{s:o, s:o, s:s, s:o, s:o}", "task_id", words_copy(task, "id"), "type",
-							words_copy(task, "type"), "status", task_view_status(words_text(task, "state")),
-							"required", required_of(words_text(task, "lane")), "priority",
-							words_copy(task, "priority"));
-	static const char *const same[] = {"node",       "attempt",     "submitted_at", "started_at",
+	json_t *out = json_pack(
+		"{s:o, s:o, s:s, s:o, s:o}", "task_id", words_copy(task, "id"), "type",
+		words_copy(task, "type"), "status", task_view_status(words_text(task, "state")), "required",
+		required_of(words_text(task, "lane")), "priority", words_copy(task, "priority"));
+	static const char *const same[] = {"node",        "attempt",     "submitted_at", "started_at",
 									   "finished_at", "duration_ms", "error"};
 
 	put_bytes(out, "text", task, "body");
@@ -116,21 +116,21 @@ static json_t *description_of(const json_t *task)
 	json_t *spec = json_loads(words_text(task, "body"), 0, NULL), *found;
 
 	found = json_is_string(json_object_get(spec, "description")) ? words_copy(spec, "description")
-																  : words_copy(task, "body");
+																 : words_copy(task, "body");
 	json_decref(spec);
 	return found;
 }
 
 json_t *words_cluster_task(const json_t *task)
 {
-	json_t *out =
-		json_pack("{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "task_id",
-				  words_copy(task, "id"), "agent_type", words_copy(task, "type"), "description",
-				  description_of(task), "status", task_view_status(words_text(task, "state")), "worker",
-				  words_copy(task, "node"), "attempts", words_copy(task, "attempt"), "error",
-				  words_copy(task, "error"), "created_at", words_copy(task, "submitted_at"),
-				  "started_at", words_copy(task, "started_at"), "completed_at",
-				  words_copy(task, "finished_at"), "duration_ms", words_copy(task, "duration_ms"));
+	json_t *out = json_pack(
+		"{s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "task_id",
+		words_copy(task, "id"), "agent_type", words_copy(task, "type"), "description",
+		description_of(task), "status", task_view_status(words_text(task, "state")), "worker",
+		words_copy(task, "node"), "attempts", words_copy(task, "attempt"), "error",
+		words_copy(task, "error"), "created_at", words_copy(task, "submitted_at"), "started_at",
+		words_copy(task, "started_at"), "completed_at", words_copy(task, "finished_at"),
+		"duration_ms", words_copy(task, "duration_ms"));
 
 	put_value(out, task);
 	return out;
@@ -172,8 +172,7 @@ json_t *words_agent(const json_t *agent, int64_t now_wall_ns)
 	bool idles = json_integer_value(json_object_get(agent, "max_idle_ms")) > 0;
 
 	json_object_set_new(out, "state", json_string(words_agent_state(agent)));
-	json_object_set_new(out, "healthy",
-						json_boolean(!*words_agent_trouble(agent, now_wall_ns)));
+	json_object_set_new(out, "healthy", json_boolean(!*words_agent_trouble(agent, now_wall_ns)));
 	json_object_set_new(out, "process_id", words_copy(status, "pid"));
 	json_object_set_new(out, "heartbeat_interval", seconds(agent, "heartbeat_interval_ms"));
 	json_object_set_new(out, "max_idle_time",
@@ -194,21 +193,23 @@ const char *words_worker_state(const json_t *node)
 
 json_t *words_worker(const json_t *node, int64_t now_wall_ns)
 {
-	static const char *const same[] = {"pool",           "host",        "slots",         "used",
-									   "capabilities",   "types",       "heartbeat_age_s", "cpu_percent",
+	static const char *const same[] = {"pool",           "host",   "slots",           "used",
+									   "capabilities",   "types",  "heartbeat_age_s", "cpu_percent",
 									   "memory_percent", "version"};
-	bool well = str_eq(words_text(node, "state"), "ready") || str_eq(words_text(node, "state"), "draining");
+	bool well =
+		str_eq(words_text(node, "state"), "ready") || str_eq(words_text(node, "state"), "draining");
 	json_int_t slots = json_integer_value(json_object_get(node, "slots"));
 	json_t *out = json_pack("{s:o, s:s, s:b, s:o, s:o, s:o, s:o}", "name", words_copy(node, "name"),
 							"status", words_worker_state(node), "healthy", well, "process_id",
-							words_copy(node, "pid"), "tasks_completed", words_copy(node, "completed"),
-							"errors", words_copy(node, "failed"), "uptime_s",
-							words_since(node, "started_at", now_wall_ns));
+							words_copy(node, "pid"), "tasks_completed",
+							words_copy(node, "completed"), "errors", words_copy(node, "failed"),
+							"uptime_s", words_since(node, "started_at", now_wall_ns));
 
 	for (size_t i = 0; i < ARRAY_LEN(same); i++)
 		json_object_set_new(out, same[i], words_copy(node, same[i]));
 	json_object_set_new(
 		out, "load",
-		json_real(slots > 0 ? json_number_value(json_object_get(node, "used")) / (double)slots : 0));
+		json_real(slots > 0 ? json_number_value(json_object_get(node, "used")) / (double)slots
+							: 0));
 	return out;
 }

@@ -269,6 +269,7 @@ static void on_counts(void *data, const struct pg_rows *rows, size_t n, const st
 	CLEANUP(buf_release) struct buf out = {0};
 	size_t found = pg_nrows(rows[0]);
 	Millrace__Stats stats = MILLRACE__STATS__INIT;
+	stats.retrying = (uint64_t)pg_get_int(rows[1], 0, 0);
 	Millrace__TypeStats total = MILLRACE__TYPE_STATS__INIT;
 	stats.total = &total;
 	stats.types = arena_alloc(&a, (found + 1) * sizeof(Millrace__TypeStats *));
@@ -304,11 +305,14 @@ static void on_stats(void *data, struct service_request *r)
 	if (rc == 0) {
 		const char *type = ((Millrace__StatsGet *)record)->type;
 		struct pg_param p = PG_ARG(type);
-		rc = pg_query(
-			x->q->pg,
-			"SELECT type, state, sum(n)::int8 FROM millrace.task_counts "
-			"WHERE $1::text = '' OR type = $1::text GROUP BY type, state ORDER BY type, state",
-			&p, 1, QUERY_TIMEOUT_MS, on_counts, x, &e);
+		struct pg_statement both[] = {
+			{"SELECT type, state, sum(n)::int8 FROM millrace.task_counts "
+			 "WHERE $1::text = '' OR type = $1::text GROUP BY type, state ORDER BY type, state",
+			 &p, 1},
+			{"SELECT count(*) FROM (SELECT 1 FROM millrace.tasks WHERE state = 1 AND attempt > 1 "
+			 "AND ($1::text = '' OR type = $1::text) LIMIT 100000) AS t",
+			 &p, 1}};
+		rc = pg_run(x->q->pg, both, ARRAY_LEN(both), QUERY_TIMEOUT_MS, on_counts, x, &e);
 	}
 	if (rc < 0) {
 		refuse(x, &e);

@@ -22,10 +22,19 @@ void tally_count(struct tally *t, const struct task_row *row)
 {
 	const char *type = row->type && token_ok(row->type, strlen(row->type)) ? row->type : "_invalid";
 
-	if (row->state == MILLRACE__STATE__STATE_COMPLETED)
-		metric_add(metric_of(t->completed, type), 1);
-	else if (row->state == MILLRACE__STATE__STATE_DEAD)
-		metric_add(metric_of(t->dead, type), 1);
-	else if (row->state == MILLRACE__STATE__STATE_CANCELLED)
-		metric_add(metric_of(t->cancelled, type), 1);
+	struct metric_by *by = row->state == MILLRACE__STATE__STATE_COMPLETED   ? t->completed
+						   : row->state == MILLRACE__STATE__STATE_DEAD      ? t->dead
+						   : row->state == MILLRACE__STATE__STATE_CANCELLED ? t->cancelled
+																			: NULL;
+	if (!by)
+		return;
+
+	struct metric *m = metric_of(by, type);
+	if (metric_value(m) ==
+		0) { /* the others are told from then on, too: as 0, which is what a share is made of */
+		(void)metric_of(t->completed, type);
+		(void)metric_of(t->dead, type);
+		(void)metric_of(t->cancelled, type);
+	}
+	metric_add(m, 1);
 }

@@ -20,6 +20,8 @@
 #include "common/placement.h"
 #include "common/retry_id.h"
 #include "common/token.h"
+#include "gateway/derived.h"
+#include "gateway/sla.h"
 #include "node/handlers/frame.h"
 #include "node/handlers/http_url.h"
 #include "node/handlers/numbers.h"
@@ -272,6 +274,62 @@ static void numbers(const uint8_t *data, size_t len)
 	numbers_release(&n);
 }
 
+/* ---- what components say of themselves ---- */
+
+static void on_sample(void *data, const struct exposition_sample *s)
+{
+	double *sum = data;
+
+	*sum += s->value + (double)s->labels.len;
+}
+
+/* What was written is read again, once the labels that we add are cut out. */
+static void read_again(const char *line, size_t len)
+{
+	static const char added[] = "component=\"node\",instance=\"a\"";
+	CLEANUP(free_ptr) char *text = xmemdup0(line, len);
+	char *brace = strchr(text, '{');
+	struct exposition_line l;
+	struct exposition_text le;
+
+	if (*text != '#') {
+		char *rest = brace + sizeof(added);
+
+		if (!brace)
+			abort();
+		rest += *rest == ',';
+		memmove(brace + 1, rest, strlen(rest) + 1);
+	}
+	exposition_line_read(text, strlen(text), &l);
+	if (l.what == LINE_NOTHING || l.what == LINE_BROKEN)
+		abort();
+	(void)exposition_label(l.labels, "le", &le);
+}
+
+static void exposition(const uint8_t *data, size_t len)
+{
+	struct exposition *x = exposition_new();
+	CLEANUP(buf_release) struct buf text = {0}, derived = {0};
+	struct sla sla = {.target_s = 0.5, .window_ms = 60000};
+	double sum = 0;
+	struct err e;
+
+	if (exposition_add(x, "node", "a", (const char *)data, len, &e) == 0 &&
+		exposition_add(x, "node", "b", (const char *)data, len / 2, &e) == 0) {
+		exposition_each(x, "millrace_node_task_seconds", on_sample, &sum);
+		sla_take(&sla, x, 1000);
+		sla_take(&sla, x, 2000);
+		derived_render(x, NULL, NULL, &derived);
+		exposition_render(x, &text);
+	}
+	for (char *at = text.data, *end; at && *at; at = end + 1) {
+		end = strchr(at, '\n');
+		read_again(at, (size_t)(end - at));
+	}
+	sla_release(&sla);
+	exposition_free(x);
+}
+
 /* ---- which ---- */
 
 static const struct {
@@ -281,6 +339,7 @@ static const struct {
 	{"submitted", submitted}, {"returned", returned}, {"words", words},   {"cron", cron},
 	{"fingerprint", fingerprint}, {"protobuf", protobuf}, {"json", json}, {"event", event},
 	{"broker", broker},       {"permits", permits},   {"frame", frame},   {"numbers", numbers},
+	{"exposition", exposition},
 };
 
 static void (*chosen)(const uint8_t *data, size_t len);

@@ -275,7 +275,7 @@ def test_below_a_private_directory_of_root():
 def test_as_an_ordinary_user():
     home = Path(tempfile.mkdtemp(prefix="millrace-nobody-"))
     shutil.chown(home, "nobody", "nogroup")
-    for name in ("millrace", "millrace-router", "millrace-store", "millrace-node", "millrace-scaler"):
+    for name in ("millrace", "millrace-router", "millrace-store", "millrace-node", "millrace-scaler", "millrace-gateway"):
         shutil.copy(BIN / name, home / name)  # the checkout may be where nobody can read
     become = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups", "env", f"HOME={home}"]
     # The broker too must be one that nobody can execute.

@@ -105,7 +105,8 @@ grep -ohE '"[a-z][a-z._]*", CONFIG_[A-Z]+' router/config.c node/config.c store/c
 	while read -r key; do
 		grep -qF "\`$key\`" "$manual" || echo "$manual:1: the configuration key $key is not told"
 	done >>"$out"
-metrics=$(grep -rohE '"(millrace|process)_[a-z_]+"' --include='*.c' common router node store scaler | tr -d '"' | sort -u)
+metrics=$(grep -rohE '"(millrace|process)_[a-z_]+"' --include='*.c' common router node store scaler | tr -d '"'
+	grep -rohE '"millrace_gateway_[a-z_]+"' --include='*.c' gateway | tr -d '"')
 for metric in $metrics; do
 	grep -qF "\`$metric\`" "$manual" || echo "$manual:1: the metric $metric is not told"
 done >>"$out"

@@ -117,6 +117,15 @@ static void one_that_waits_is_held_at_once(void **state)
 	assert_int_equal(c.state, COMPONENT_HELD);
 }
 
+static unsigned place_of(enum component_kind kind)
+{
+	unsigned n = 0;
+
+	while (component_stop_order(n) != kind && component_stop_order(n) != COMPONENT_KINDS)
+		n++;
+	return n;
+}
+
 static void order_of_stopping_names_each_kind_once(void **state)
 {
 	bool seen[COMPONENT_KINDS] = {false};
@@ -131,6 +140,9 @@ static void order_of_stopping_names_each_kind_once(void **state)
 	/* Nodes drain into a router and store that live; the engines are last. */
 	assert_int_equal(component_stop_order(n - 1), COMPONENT_POSTGRES);
 	assert_int_equal(component_stop_order(n - 2), COMPONENT_BROKER);
+	/* Who brings work goes before those who do it: what it was promised can still be answered. */
+	assert_true(place_of(COMPONENT_GATEWAY) < place_of(COMPONENT_NODE));
+	assert_true(place_of(COMPONENT_GATEWAY) < place_of(COMPONENT_STORE));
 }
 
 static void engines_start_before_setup_before_services(void **state)

@@ -7,6 +7,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "common/metrics.h"
 
@@ -130,6 +131,25 @@ static void label_sets_beyond_the_limit_are_other(void **state)
 	assert_string_equal(sample("many_total{lane=\"other\",note=\"other\"}"), "3000");
 }
 
+static void a_series_is_found_by_its_one_label(void **state)
+{
+	(void)state;
+	struct metric_by *by = metric_counter_by("by_total", "Help.", "type");
+	metric_add(metric_of(by, "echo"), 2);
+	assert_ptr_equal(metric_of(by, "echo"), metric_counter("by_total", "Help.", "type=\"echo\""));
+	assert_ptr_equal(metric_counter_by("by_total", "Help.", "type"), by);
+	assert_string_equal(sample("by_total{type=\"echo\"}"), "2");
+	/* Beyond the limit they are one. */
+	for (int i = 0; i < 3000; i++) {
+		char type[16];
+		snprintf(type, sizeof(type), "t%d", i);
+		metric_add(metric_of(by, type), 1);
+	}
+	assert_string_equal(sample("by_total{type=\"t1998\"}"), "1");
+	assert_null(sample("by_total{type=\"t1999\"}"));
+	assert_string_equal(sample("by_total{type=\"other\"}"), "1001");
+}
+
 static void a_family_has_its_head_once(void **state)
 {
 	(void)state;
@@ -154,6 +174,8 @@ static void the_process_tells_of_itself(void **state)
 	FILE *f = fopen("/dev/null", "re");
 	assert_true(strtod(sample("process_open_fds"), NULL) == fds + 1);
 	fclose(f);
+	double started = strtod(sample("process_start_time_seconds"), NULL);
+	assert_true(started <= (double)time(NULL) + 1 && started > (double)time(NULL) - 600);
 }
 
 int main(void)
@@ -164,6 +186,7 @@ int main(void)
 		cmocka_unit_test(numbers_read_back_exactly),
 		cmocka_unit_test(histograms_count_into_cumulative_buckets),
 		cmocka_unit_test(label_sets_beyond_the_limit_are_other),
+		cmocka_unit_test(a_series_is_found_by_its_one_label),
 		cmocka_unit_test(a_family_has_its_head_once),
 		cmocka_unit_test(the_process_tells_of_itself),
 	};

@@ -57,7 +57,7 @@ function columns(after: () => void): Column<DeadGroup>[] {
 		{ name: "Reason", wide: true, sort: (g) => g.reason ?? "", cell: (g) => g.reason },
 		{ name: "Newest error", grow: true, cell: (g) => <span class="cut" title={g.error}>{g.error}</span> },
 		{ name: "First", wide: true, right: true, sort: (g) => g.first_at ?? "", cell: (g) => <Ago at={g.first_at} /> },
-		{ name: "Last", right: true, sort: (g) => g.last_at ?? "", cell: (g) => <Ago at={g.last_at} /> },
+		{ name: "Last", right: true, wide: true, sort: (g) => g.last_at ?? "", cell: (g) => <Ago at={g.last_at} /> },
 		{ name: "Act", head: <span class="hidden">Act</span>, right: true, cell: (g) => <GroupActs group={g} after={after} /> },
 	];
 }

@@ -56,7 +56,7 @@ function columns(after: () => void): Column<Schedule>[] {
 	return [
 		{ name: "Name", sort: (s) => s.name, cell: (s) => <span class="mono">{s.name}</span> },
 		{ name: "When", cell: (s) => <><code>{s.cron}</code> <span class="mute">{s.cron.startsWith("@every") ? "" : s.tz || "UTC"}</span></> },
-		{ name: "Type", sort: (s) => s.type ?? "", cell: (s) => <span class="mono">{s.type}</span> },
+		{ name: "Type", wide: true, sort: (s) => s.type ?? "", cell: (s) => <span class="mono">{s.type}</span> },
 		{
 			name: "State", cell: (s) => (s.error
 				? <span title={s.error}><Badge tone="bad">does not tick</Badge></span>

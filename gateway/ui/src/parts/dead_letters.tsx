@@ -39,7 +39,7 @@ function useLetters(fingerprint: string, type: string) {
 function columns(after: () => void): Column<DeadLetter>[] {
 	return [
 		{ name: "Task", cell: (l) => <a class="mono" href={href(`/dead/${part(l.id)}`)}>{l.id}</a> },
-		{ name: "Died", cell: (l) => <Ago at={l.died_at} /> },
+		{ name: "Died", wide: true, cell: (l) => <Ago at={l.died_at} /> },
 		{ name: "Error", grow: true, cell: (l) => <span class="cut" title={l.error}>{l.error}</span> },
 		{ name: "Attempts", right: true, wide: true, cell: (l) => count(l.attempts) },
 		{ name: "Node", wide: true, cell: (l) => l.node || "–" },

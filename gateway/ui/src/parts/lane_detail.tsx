@@ -84,7 +84,7 @@ export function LaneDetail({ name }: { name: string }) {
 			)}
 			<div class="stats">
 				<Stat name="Waiting" value={count(lane.queued)}
-					note={lane.oldest_at ? <>oldest message <Ago at={lane.oldest_at} /></> : "nothing lies here"} />
+					note={lane.oldest_at ? <>oldest message <Ago at={lane.oldest_at} /></> : lane.queued || lane.running ? null : "nothing lies here"} />
 				<Stat name="Running" value={count(lane.running)} />
 				<Stat name="Scheduled" value={count(lane.scheduled)} note="wait for their time" />
 				<Stat name="Come" value={speed ? `${rate(speed.in_s)} /s` : "–"} />

@@ -1,16 +1,17 @@
 /*
- * The edge to HTTP. It stands alone because what is measured must be the
+ * The edge to HTTP. It stands alone because what a bench measures must be the
  * gateway and not the client: a handle and a connection per user, made once.
+ * (The doctor asks by it as well.)
  *
- * libcurl shares its connections among all who ask the same host, so each user
- * asks a host of its own name, led to the gateway's address (with the right
- * Host header). Not so with https, where the name is what the certificate
- * says: there connections are shared.
+ * libcurl shares its connections among all who ask the same host, so each
+ * asker asks a host of its own name, led to the gateway's address (with the
+ * right Host header). Not so with https, where the name is what the
+ * certificate says: there connections are shared.
  *
  * Goes well: status, body, Retry-After. Fails: no connection, a reset,
  * nothing in time; that is status 0 and libcurl's words.
  */
-#include "cli/users_client.h"
+#include "cli/http_client.h"
 
 #include <stdio.h>
 #include <strings.h>
@@ -18,7 +19,7 @@
 #define CONNECT_MS 10000
 #define REPLY_MOST (1 << 20)
 
-struct users_client {
+struct http_client {
 	struct curl_loop *curl;
 	uv_loop_t *loop;
 	char *scheme, *host, *port, *path; /* of the URL; the path without a slash at its end */
@@ -27,11 +28,11 @@ struct users_client {
 	unsigned made;
 };
 
-struct users_request {
-	struct users_client *client;
+struct http_exchange {
+	struct http_client *client;
 	struct curl_transfer transfer;
 	unsigned number;
-	users_on_reply on_reply;
+	http_on_reply on_reply;
 	void *data;
 	struct buf reply;
 	char retry_after[64], error[CURL_ERROR_SIZE];
@@ -52,7 +53,7 @@ static char *part_of(CURLU *u, CURLUPart part, unsigned flags)
 	return copy;
 }
 
-static int read_url(struct users_client *c, const char *url, struct err *e)
+static int read_url(struct http_client *c, const char *url, struct err *e)
 {
 	CURLU *u = curl_url();
 	CURLUcode rc = curl_url_set(u, CURLUPART_URL, url, 0);
@@ -71,14 +72,14 @@ static int read_url(struct users_client *c, const char *url, struct err *e)
 	return 0;
 }
 
-static void add_header(struct users_client *c, const char *line)
+static void add_header(struct http_client *c, const char *line)
 {
 	struct curl_slist *more = curl_slist_append(c->headers, line);
 
 	c->headers = more ? more : c->headers;
 }
 
-static void free_client(struct users_client *c)
+static void free_client(struct http_client *c)
 {
 	curl_slist_free_all(c->headers);
 	curl_slist_free_all(c->connect_to);
@@ -89,10 +90,10 @@ static void free_client(struct users_client *c)
 	free(c);
 }
 
-int users_client_open(uv_loop_t *loop, const char *url, const char *token, unsigned users,
-					  struct users_client **ret, struct err *e)
+int http_client_open(uv_loop_t *loop, const char *url, const char *token, unsigned users,
+					 struct http_client **ret, struct err *e)
 {
-	struct users_client *c = xcalloc(1, sizeof(*c));
+	struct http_client *c = xcalloc(1, sizeof(*c));
 
 	c->loop = loop;
 	if (read_url(c, url, e)) {
@@ -119,7 +120,7 @@ int users_client_open(uv_loop_t *loop, const char *url, const char *token, unsig
 }
 
 struct closing {
-	struct users_client *client;
+	struct http_client *client;
 	void (*on_closed)(void *data);
 	void *data;
 };
@@ -134,7 +135,7 @@ static void on_curl_closed(void *data)
 	free(c);
 }
 
-void users_client_close(struct users_client **client, void (*on_closed)(void *data), void *data)
+void http_client_close(struct http_client **client, void (*on_closed)(void *data), void *data)
 {
 	struct closing *c = xcalloc(1, sizeof(*c));
 
@@ -146,7 +147,7 @@ void users_client_close(struct users_client **client, void (*on_closed)(void *da
 
 static size_t on_bytes(char *bytes, size_t one, size_t len, void *data)
 {
-	struct users_request *r = data;
+	struct http_exchange *r = data;
 
 	(void)one; /* always 1 */
 	if (r->reply.len + len > REPLY_MOST)
@@ -158,7 +159,7 @@ static size_t on_bytes(char *bytes, size_t one, size_t len, void *data)
 static size_t on_header(char *line, size_t one, size_t len, void *data)
 {
 	static const char name[] = "retry-after:";
-	struct users_request *r = data;
+	struct http_exchange *r = data;
 	size_t at = sizeof(name) - 1, end = len;
 
 	(void)one;
@@ -173,12 +174,12 @@ static size_t on_header(char *line, size_t one, size_t len, void *data)
 	return len;
 }
 
-static void tell(struct users_request *r, CURLcode how)
+static void tell(struct http_exchange *r, CURLcode how)
 {
-	struct users_reply reply = {.body = r->reply.data ? r->reply.data : "",
-								.len = r->reply.len,
-								.retry_after = r->retry_after,
-								.error = ""};
+	struct http_reply reply = {.body = r->reply.data ? r->reply.data : "",
+							   .len = r->reply.len,
+							   .retry_after = r->retry_after,
+							   .error = ""};
 
 	r->under_way = false;
 	if (how == CURLE_OK)
@@ -191,19 +192,19 @@ static void tell(struct users_request *r, CURLcode how)
 
 static void on_end(struct curl_transfer *t, CURLcode how)
 {
-	tell(container_of(t, struct users_request, transfer), how);
+	tell(container_of(t, struct http_exchange, transfer), how);
 }
 
 /* ---- requests ---- */
 
-struct users_request *users_request_new(struct users_client *c, users_on_reply on_reply, void *data)
+struct http_exchange *http_exchange_new(struct http_client *c, http_on_reply on_reply, void *data)
 {
-	struct users_request *r = xcalloc(1, sizeof(*r));
+	struct http_exchange *r = xcalloc(1, sizeof(*r));
 	CURL *easy = curl_easy_init();
 
 	if (!easy)
 		abort(); /* as without memory elsewhere */
-	*r = (struct users_request){.client = c,
+	*r = (struct http_exchange){.client = c,
 								.number = c->made++,
 								.on_reply = on_reply,
 								.data = data,
@@ -212,7 +213,7 @@ struct users_request *users_request_new(struct users_client *c, users_on_reply o
 	curl_easy_setopt(easy, CURLOPT_PROXY, "");
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(easy, CURLOPT_USERAGENT, "millrace-bench/" MILLRACE_VERSION);
+	curl_easy_setopt(easy, CURLOPT_USERAGENT, "millrace/" MILLRACE_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, c->headers);
 	curl_easy_setopt(easy, CURLOPT_CONNECT_TO, c->connect_to);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
@@ -224,14 +225,14 @@ struct users_request *users_request_new(struct users_client *c, users_on_reply o
 	return r;
 }
 
-static void set_url(struct users_request *r, const char *path)
+static void set_url(struct http_exchange *r, const char *path)
 {
-	const struct users_client *c = r->client;
+	const struct http_client *c = r->client;
 	CLEANUP(free_ptr) char *url = NULL;
 
 	if (c->connect_to)
-		url =
-			xasprintf("%s://user-%u.invalid:%s%s%s", c->scheme, r->number, c->port, c->path, path);
+		url = xasprintf("%s://client-%u.invalid:%s%s%s", c->scheme, r->number, c->port, c->path,
+						path);
 	else
 		url = xasprintf("%s://%s:%s%s%s", c->scheme, c->host, c->port, c->path, path);
 	curl_easy_setopt(r->transfer.easy, CURLOPT_URL, url);
@@ -244,14 +245,14 @@ static void on_timer_closed(uv_handle_t *t)
 
 static void on_broken(uv_timer_t *t)
 {
-	struct users_request *r = t->data;
+	struct http_exchange *r = t->data;
 
 	r->broken = NULL;
 	uv_close((uv_handle_t *)t, on_timer_closed);
 	tell(r, CURLE_FAILED_INIT);
 }
 
-void users_request_send(struct users_request *r, const char *path, const char *body,
+void http_exchange_send(struct http_exchange *r, const char *path, const char *body,
 						int64_t timeout_ms)
 {
 	CURL *easy = r->transfer.easy;
@@ -279,9 +280,9 @@ void users_request_send(struct users_request *r, const char *path, const char *b
 	uv_timer_start(r->broken, on_broken, 0, 0);
 }
 
-void users_request_free(struct users_request **request)
+void http_exchange_free(struct http_exchange **request)
 {
-	struct users_request *r = TAKE(*request);
+	struct http_exchange *r = TAKE(*request);
 
 	if (!r)
 		return;

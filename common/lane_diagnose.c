@@ -1,11 +1,11 @@
 /*
  * Why tasks wait in a lane that no node serves. It stands alone because it is
  * pure, and because it is what users ask most: which type or which capability
- * is missing, and where.
+ * is missing, and where. The doctor, the page and /health say it in the same words.
  */
 #include <stdio.h>
 
-#include "cli/doctor.h"
+#include "common/lane_diagnose.h"
 
 static bool has(const json_t *list, const char *text)
 {

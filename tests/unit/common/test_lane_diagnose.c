@@ -1,4 +1,4 @@
-/* doctor_lane: why no node serves a lane. */
+/* lane_diagnose: why no node serves a lane. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "cli/doctor.h"
+#include "common/lane_diagnose.h"
 
 #define LANE "{\"name\":\"sum--gpu\",\"type\":\"sum\",\"requires\":[\"gpu\",\"big\"]}"
 
