@@ -88,6 +88,7 @@ int gateway_start(struct gateway *g, struct err *e)
 		open_service(g, e) || waits_open(&g->waits, g->bus, e))
 		return e->code;
 	g->collector = collector_new(g);
+	traffic_open();
 	timeout_init(&g->stop_look, bus_timeouts(g->bus));
 	log_info("listening", LOG_S("url", http_url(g->http)));
 	daemon_ready(&g->daemon);

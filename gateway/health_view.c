@@ -210,14 +210,37 @@ static void look_at_pool(const json_t *pool, json_t *list)
 	}
 }
 
+/* What the scalers' health checks measure, as sentences. */
+static const struct {
+	const char *check, *what, *how, *remedy; /* "<host>: <what> 95 % <how> (limit 90 %)" */
+} host_checks[] = {
+	{"cpu", "processors are", "busy",
+	 "expected while there is much to do; else another machine, or fewer slots a node"},
+	{"memory", "memory is", "full",
+	 "millrace heal --check memory frees what may be freed; else fewer nodes there"},
+	{"disk", "disk is", "full",
+	 "millrace heal --check disk removes our temporary files; else make room"},
+};
+
 static void look_at_check(const json_t *check, json_t *list)
 {
-	const char *level = text(check, "level");
+	const char *level = text(check, "level"), *name = text(check, "check"),
+			   *host = text(check, "host");
+	double value = real(check, "value"), limit = real(check, "limit");
+	bool critical = str_eq(level, "critical");
 
-	if (*level && !str_eq(level, "ok"))
-		add(list, str_eq(level, "critical"), "millrace heal", "%s of %s%s%s: %.4g (limit %.4g)",
-			text(check, "check"), text(check, "host"), *text(check, "subject") ? " " : "",
-			text(check, "subject"), real(check, "value"), real(check, "limit"));
+	if (!*level || str_eq(level, "ok"))
+		return;
+	for (size_t i = 0; i < ARRAY_LEN(host_checks); i++) {
+		if (!str_eq(name, host_checks[i].check))
+			continue;
+		add(list, critical, host_checks[i].remedy, "%s: %s %.0f %% %s (limit %.0f %%)", host,
+			host_checks[i].what, value, host_checks[i].how, limit);
+		return;
+	}
+	add(list, critical, "millrace heal looks again, and does what it may",
+		"%s of %s%s%s: %.4g (limit %.4g)", name, host, *text(check, "subject") ? " " : "",
+		text(check, "subject"), value, limit);
 }
 
 static void look_at_failures(const struct rates *r, json_t *list)

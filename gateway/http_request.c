@@ -315,35 +315,50 @@ static void end_slow(struct http *h, int64_t now_ms)
 	}
 }
 
-/* Clients that hung up while their connections were suspended, by one call for all. */
+static bool is_at_rest(const struct http_connection *c)
+{
+	return c->fd >= 0 && (!c->exchange || c->exchange->suspended);
+}
+
+static void end_if_gone(const struct pollfd *p, struct http_connection *c)
+{
+	struct http_request *r = c->exchange;
+	char next;
+
+	if (!(p->revents & (POLLRDHUP | POLLHUP | POLLERR)))
+		return;
+	/* Between requests: what it sent before is read first. */
+	if (!r && recv(p->fd, &next, 1, MSG_PEEK | MSG_DONTWAIT) > 0)
+		return;
+	shutdown(p->fd, SHUT_RDWR);
+	if (r) {
+		r->gone = true;
+		r->suspended = false;
+		MHD_resume_connection(r->connection);
+	}
+}
+
+/*
+ * Clients that hung up while their connections were suspended, or just before a short read, after which MHD waits
+ * for an edge that has passed: by one call for all.
+ */
 static void end_gone(struct http *h)
 {
 	struct pollfd *fds = xreallocarray(NULL, h->connections + 1, sizeof(*fds));
-	struct http_request **of =
-		xreallocarray(NULL, h->connections + 1, sizeof(struct http_request *));
-	nfds_t n = 0;
+	struct http_connection *c;
+	nfds_t n = 0, i = 0;
 
-	for (struct http_request *r = h->exchanges; r && n < h->connections; r = r->next) {
-		const struct http_connection *conn =
-			r->suspended ? http_connection_of(r->connection) : NULL;
-
-		if (!conn || conn->fd < 0)
-			continue;
-		fds[n] = (struct pollfd){.fd = conn->fd, .events = POLLRDHUP};
-		of[n++] = r;
+	for (c = h->conns; c; c = c->next) {
+		if (is_at_rest(c))
+			fds[n++] = (struct pollfd){.fd = c->fd, .events = POLLRDHUP};
 	}
 	if (n > 0 && poll(fds, n, 0) > 0) {
-		for (nfds_t i = 0; i < n; i++) {
-			if (!(fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR)))
-				continue;
-			of[i]->gone = true;
-			of[i]->suspended = false;
-			shutdown(fds[i].fd, SHUT_RDWR);
-			MHD_resume_connection(of[i]->connection);
+		for (c = h->conns; c; c = c->next) {
+			if (is_at_rest(c))
+				end_if_gone(&fds[i++], c);
 		}
 	}
 	free(fds);
-	free(of);
 }
 
 void exchange_sweep(struct http *h, int64_t now_ms)

@@ -20,28 +20,36 @@ static const char *method_of(const struct http_request *r)
 	return "other";
 }
 
-/* NULL: it was no refusal. */
-static const char *refused_for(unsigned status)
+static const struct {
+	unsigned status;
+	const char *labels;
+} refusals[] = {
+	{401, "reason=\"token\""}, {403, "reason=\"scope\""},       {413, "reason=\"size\""},
+	{429, "reason=\"rate\""},  {503, "reason=\"unavailable\""},
+};
+
+static struct metric *refused(const char *labels)
 {
-	switch (status) {
-	case 401:
-		return "token";
-	case 403:
-		return "scope";
-	case 413:
-		return "size";
-	case 429:
-		return "rate";
-	case 503:
-		return "unavailable";
-	default:
-		return NULL;
-	}
+	return metric_counter("millrace_gateway_refused_total",
+						  "Requests that were refused, by reason.", labels);
+}
+
+static struct metric *seconds(void)
+{
+	return metric_histogram(
+		"millrace_gateway_request_seconds",
+		"From a request's line to its answer's last byte; streams are left out.", NULL);
+}
+
+void traffic_open(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++)
+		(void)refused(refusals[i].labels);
+	(void)seconds();
 }
 
 void traffic_done(const struct http_request *r, unsigned status, int64_t took_ms)
 {
-	const char *refusal = refused_for(status);
 	char labels[80], class[8] = "none";
 
 	if (status >= 100 && status <= 599)
@@ -52,19 +60,13 @@ void traffic_done(const struct http_request *r, unsigned status, int64_t took_ms
 							  "left before.",
 							  labels),
 			   1);
-	if (refusal) {
-		snprintf(labels, sizeof(labels), "reason=\"%s\"", refusal);
-		metric_add(metric_counter("millrace_gateway_refused_total",
-								  "Requests that were refused, by reason.", labels),
-				   1);
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		if (refusals[i].status == status)
+			metric_add(refused(refusals[i].labels), 1);
 	}
 	/* A stream lasts as long as its client listens. */
 	if (!http_is_stream(r))
-		metric_observe(metric_histogram("millrace_gateway_request_seconds",
-										"From a request's line to its answer's last byte; streams "
-										"are left out.",
-										NULL),
-					   (double)took_ms / 1000);
+		metric_observe(seconds(), (double)took_ms / 1000);
 }
 
 void traffic_look(const struct http *h)

@@ -65,7 +65,7 @@ def guarded(system, tokens):
 @pytest.fixture(scope="module")
 def open_gateway(system):
     """Without tokens, on loopback."""
-    g = Gateway(system, "--http-cors", "https://ops.example.org", "--http-hosts", "gate.example.org")
+    g = Gateway(system, "--http-cors-origins", "https://ops.example.org", "--http-hosts", "gate.example.org")
     yield g
     assert g.end() == 0
 
@@ -281,7 +281,7 @@ def test_so_many_requests_are_under_way_at_most(system):
 
     def waiting():
         s = socket.create_connection(g.address)
-        s.sendall(b"POST /api/v1/submit/sleep?wait=60s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n40s")
+        s.sendall(b"POST /api/v1/submit/sleep?wait=60s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n15s")
         return s
     clients = [waiting() for _ in range(5)]
 
@@ -505,7 +505,7 @@ def test_the_end_answers_who_waits(system):
 
     def wait():
         begun = time.monotonic()
-        answer = g.web(timeout=60).post("/api/v1/submit/sleep?wait=60s", body=b"30s")
+        answer = g.web(timeout=60).post("/api/v1/submit/sleep?wait=60s", body=b"15s")
         answers.append((answer, time.monotonic() - begun))
     waiting = [threading.Thread(target=wait) for _ in range(5)]
     for t in waiting:

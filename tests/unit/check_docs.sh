@@ -105,12 +105,15 @@ grep -ohE '"[a-z][a-z._]*", CONFIG_[A-Z]+' router/config.c node/config.c store/c
 	while read -r key; do
 		grep -qF "\`$key\`" "$manual" || echo "$manual:1: the configuration key $key is not told"
 	done >>"$out"
-metrics=$(grep -rohE '"(millrace|process)_[a-z_]+"' --include='*.c' common router node store scaler | tr -d '"'
-	grep -rohE '"millrace_gateway_[a-z_]+"' --include='*.c' gateway | tr -d '"')
+others='tasks_(submitted|completed|failed)_total|task_execution_time_ms|queue_depth|agent_healthy'
+metrics=$({
+	grep -rohE '"(millrace|process)_[a-z_]+"' --include='*.c' common router node store scaler
+	grep -rohE "\"(millrace_[a-z_]+|$others)\"" --include='*.c' gateway
+} | tr -d '"' | sort -u)
 for metric in $metrics; do
 	grep -qF "\`$metric\`" "$manual" || echo "$manual:1: the metric $metric is not told"
 done >>"$out"
-grep -noE '`(millrace|process)_[a-z]+_[a-z_]+`' "$manual" | tr -d '`' |
+grep -noE "\`((millrace|process)_[a-z]+_[a-z_]+|millrace_up|$others)\`" "$manual" | tr -d '`' |
 	while IFS=: read -r line metric; do
 		printf '%s\n' "$metrics" | grep -qx "$metric" || echo "$manual:$line: there is no metric $metric"
 	done >>"$out"

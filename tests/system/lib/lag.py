@@ -147,17 +147,19 @@ class Exporter:
 
 
 class Prometheus:
-    """One with our deploy/prometheus/prometheus.yml, but for its target and its haste."""
+    """One with our deploy/prometheus/prometheus.yml, but for its targets (None: nobody) and its haste."""
 
-    def __init__(self, path, directory, target):
+    def __init__(self, path, directory, exporter=None, gateway=None):
         ours = (ROOT / "deploy/prometheus/prometheus.yml").read_text()
-        for words, instead in (('"127.0.0.1:7777"', f'"{target}"'), ("scrape_interval: 15s", "scrape_interval: 500ms"),
+        for words, instead in (('"127.0.0.1:7777"', f'"{exporter}"' if exporter else ""),
+                               ('"127.0.0.1:8080"', f'"{gateway}"' if gateway else ""), ("scrape_interval: 15s", "scrape_interval: 500ms"),
                                ("evaluation_interval: 15s", "evaluation_interval: 1s")):
             assert words in ours
             ours = ours.replace(words, instead)
         directory.mkdir()
         (directory / "prometheus.yml").write_text(ours)
-        shutil.copy(ROOT / "deploy/prometheus/rules.yml", directory)
+        for rules in ("rules.yml", "millrace.yml"):
+            shutil.copy(ROOT / "deploy/prometheus" / rules, directory)
         self.url = f"http://127.0.0.1:{free_port()}"
         with open(directory / "log.txt", "ab") as log:
             self.process = subprocess.Popen([path, f"--config.file={directory}/prometheus.yml", f"--storage.tsdb.path={directory}/data",
@@ -174,6 +176,10 @@ class Prometheus:
         reply = json.loads(fetch(f"{self.url}/api/v1/query?{words}"))
         assert reply["status"] == "success" and reply["data"]["resultType"] == "vector", reply
         return [(one["metric"], float(one["value"][1])) for one in reply["data"]["result"]]
+
+    def names(self):
+        """Of all metrics that it has."""
+        return set(json.loads(fetch(f"{self.url}/api/v1/label/__name__/values"))["data"])
 
     def rules(self):
         reply = json.loads(fetch(f"{self.url}/api/v1/rules"))
@@ -199,18 +205,42 @@ def end(process):
 
 # ---- the board ----
 
-def board():
-    return json.loads((ROOT / "deploy/grafana/jetstream-lag.json").read_text())
+def board(name="jetstream-lag"):
+    return json.loads((ROOT / f"deploy/grafana/{name}.json").read_text())
 
 
-def panels():
-    return [p for p in board()["panels"] if p["type"] != "row"]
+def panels(name="jetstream-lag"):
+    return [p for p in board(name)["panels"] if p["type"] != "row"]
 
 
-def filled_in(expr):
-    """A panel's expression as Grafana asks it with all accounts and all lanes chosen, over a short range."""
-    every = {v["name"]: v.get("allValue") for v in board()["templating"]["list"]}
-    for name, value in {"account": every["account"], "lane": every["lane"], "__rate_interval": "20s"}.items():
-        expr = expr.replace(f"${name}", value)
+def check_board(board):
+    """What Grafana asks of a board that can be imported or provisioned wherever there is a Prometheus."""
+    assert board["id"] is None and board["uid"] is None and 36 <= board["schemaVersion"] <= 39 and board["title"]
+    variables = {v["name"]: v for v in board["templating"]["list"]}
+    assert variables["datasource"]["type"] == "datasource" and variables["datasource"]["query"] == "prometheus"
+    ids = [p["id"] for p in board["panels"]]
+    assert len(set(ids)) == len(ids)
+    shown = [p for p in board["panels"] if p["type"] != "row"]
+    assert {p["type"] for p in shown} <= {"stat", "timeseries", "bargauge", "heatmap", "state-timeline"}
+    for p in shown:
+        assert p["targets"] and p["title"].strip() and p["description"].strip(), p["title"]
+        assert all(s["datasource"] == {"type": "prometheus", "uid": "${datasource}"} for s in [p, *p["targets"]]), p["title"]
+        assert len({t["refId"] for t in p["targets"]}) == len(p["targets"])
+        # Values of thresholds ascend, the first is without one.
+        steps = p["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [{"value": None}])
+        assert steps[0]["value"] is None and [s["value"] for s in steps[1:]] == sorted(s["value"] for s in steps[1:]), p["title"]
+    taken = set()
+    for p in board["panels"]:
+        g = p["gridPos"]
+        cells = {(x, y) for x in range(g["x"], g["x"] + g["w"]) for y in range(g["y"], g["y"] + g["h"])}
+        assert not cells & taken and g["x"] + g["w"] <= 24, p["title"]
+        taken |= cells
+
+
+def filled_in(expr, name="jetstream-lag"):
+    """A panel's expression as Grafana asks it with everything chosen that can be, over a short range."""
+    every = {v["name"]: v["allValue"] for v in board(name)["templating"]["list"] if v["type"] == "query"}
+    for variable, value in {**every, "__rate_interval": "20s", "__range": "60s"}.items():
+        expr = expr.replace(f"${variable}", value)
     assert not re.search(r"\$[A-Za-z_{]", expr), expr
     return expr

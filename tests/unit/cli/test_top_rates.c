@@ -19,7 +19,7 @@ static void node(struct top_rates *r, const char *id, double completed, double f
 						   "millrace_node_tasks_total{lane=\"a\",outcome=\"failed\"} %g\n",
 						   completed / 2, completed / 2, failed);
 
-	top_rates_answer(r, "millrace-node", id, text, strlen(text));
+	top_rates_answer(r, "node", id, text, strlen(text));
 }
 
 static void a_rate_is_what_lies_between_two_looks(void **state)
@@ -99,7 +99,7 @@ static void waited(struct top_rates *r, const char *id, int n, int m, int k)
 				   "millrace_node_wait_seconds_bucket{lane=\"%d\",le=\"1\"} %d\n"
 				   "millrace_node_wait_seconds_bucket{lane=\"%d\",le=\"+Inf\"} %d\n",
 				   lane, n, lane, n, lane, n + m, lane, n + m + k);
-	top_rates_answer(r, "millrace-node", id, b.data, b.len);
+	top_rates_answer(r, "node", id, b.data, b.len);
 	buf_release(&b);
 }
 
@@ -138,9 +138,9 @@ static void the_worst_gauge_counts(void **state)
 	(void)state;
 	top_rates_look(r, 0);
 	assert_true(isnan(top_database_up(r)) && isnan(top_shed_level(r)));
-	top_rates_answer(r, "millrace-store", "a", up, sizeof(up) - 1);
-	top_rates_answer(r, "millrace-store", "b", down, sizeof(down) - 1);
-	top_rates_answer(r, "millrace-router", "c", shed, sizeof(shed) - 1);
+	top_rates_answer(r, "store", "a", up, sizeof(up) - 1);
+	top_rates_answer(r, "store", "b", down, sizeof(down) - 1);
+	top_rates_answer(r, "router", "c", shed, sizeof(shed) - 1);
 	top_rates_answer(r, "somebody-else", "d", shed, sizeof(shed) - 1);
 	top_rates_look(r, 1);
 	assert_true(top_database_up(r) == 0);

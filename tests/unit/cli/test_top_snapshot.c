@@ -110,9 +110,9 @@ static void add_components(struct rig *r)
 {
 	static const char none[] = "";
 
-	top_rates_answer(r->rates, "millrace-router", "r", none, 0);
-	top_rates_answer(r->rates, "millrace-store", "s", none, 0);
-	top_rates_answer(r->rates, "millrace-node", "n", none, 0);
+	top_rates_answer(r->rates, "router", "r", none, 0);
+	top_rates_answer(r->rates, "store", "s", none, 0);
+	top_rates_answer(r->rates, "node", "n", none, 0);
 }
 
 /* Each case: what is told, and the problems it makes, in order. */
@@ -232,7 +232,7 @@ static void many_failures_are_a_problem(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		top_rates_answer(r.rates, "millrace-node", "n", texts[i], strlen(texts[i]));
+		top_rates_answer(r.rates, "node", "n", texts[i], strlen(texts[i]));
 		top_rates_look(r.rates, (int64_t)i * 1000);
 	}
 	json_t *list = top_problems(&r.a);

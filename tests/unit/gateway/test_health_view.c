@@ -79,7 +79,7 @@ static void each_fault_is_said(void **state)
 		{NULL, ready, NULL,
 		 "[{\"check\":\"disk\",\"host\":\"h\",\"level\":\"critical\",\"value\":95,\"limit\":90},"
 		 "{\"check\":\"cpu\",\"host\":\"h\",\"level\":\"ok\",\"value\":5,\"limit\":90}]",
-		 "", "", "critical: disk of h: 95 (limit 90)\n"},
+		 "", "", "critical: h: disk is 95 % full (limit 90 %)\n"},
 		{NULL, ready, NULL, NULL, "millrace_audit_drift{lane=\"a\"} 2\n", "",
 		 "warning: the audit misses 2 tasks: unfinished, and in no stream\n"},
 		{NULL, ready, NULL, NULL, "millrace_store_lag_messages 60000\n", "",
