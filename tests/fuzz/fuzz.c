@@ -299,10 +299,10 @@ static void read_again(const char *line, size_t len)
 	struct exposition_text le;
 
 	if (*text != '#') {
-		char *rest = brace + sizeof(added);
-
 		if (!brace)
 			abort();
+
+		char *rest = brace + sizeof(added);
 		rest += *rest == ',';
 		memmove(brace + 1, rest, strlen(rest) + 1);
 	}
