@@ -15,11 +15,16 @@ from lib.wait import until
 SYSTEM = {"nodes": 1, "gateway": True, "scaler": crew()}
 
 
+def once(pairs):
+    assert len(pairs) == len({key for key, _ in pairs}), f"a key stands there twice: {[key for key, _ in pairs]}"
+    return dict(pairs)
+
+
 def described():
     """The parts under gateway/api put together, as the gateway does."""
     whole = json.loads((ROOT / "gateway/api/base.json").read_text())
     for path in sorted((ROOT / "gateway/api").glob("*.json")):
-        part = json.loads(path.read_text())
+        part = json.loads(path.read_text(), object_pairs_hook=once)
         if path.name != "base.json":
             assert set(part) <= {"paths", "components"}, path.name
             for name, item in part["paths"].items():
