@@ -98,9 +98,10 @@ static bool from_here(const struct access *a, struct http_request *r)
 		return true;
 	if ((origin && !(host && origin_is_host(origin, host))) ||
 		(site && !str_eq(site, "same-origin") && !str_eq(site, "none"))) {
-		http_problem(r, 403, origin ? "Origin" : "Sec-Fetch-Site",
-					 "a page of another site may change nothing here; http.cors_origins lists those that "
-					 "may");
+		http_problem(
+			r, 403, origin ? "Origin" : "Sec-Fetch-Site",
+			"a page of another site may change nothing here; http.cors_origins lists those that "
+			"may");
 		return false;
 	}
 	return true;

@@ -401,6 +401,7 @@ static const struct {
 	{"fingerprint", fingerprint}, {"protobuf", protobuf}, {"json", json}, {"event", event},
 	{"broker", broker},       {"permits", permits},   {"frame", frame},   {"numbers", numbers},
 	{"exposition", exposition},
+	{"url", url},             {"names", names},     {"tokens", tokens},
 };
 
 static void (*chosen)(const uint8_t *data, size_t len);

@@ -187,7 +187,12 @@ def test_a_gateway_submits_asks_and_orders(system, guarded):
     for path in ("/metrics", "/health", "/api/cluster/status", "/api/cluster/metrics", "/agents/nodes", "/tasks/queued"):
         assert web.get(path).status == 200, path
     next(web.events("/events", timeout=20))
-    next(web.events("/events?feed=tasks", timeout=20))
+    feed = web.connect(20)  # says nothing before a task goes by
+    feed.request("GET", "/events?feed=tasks")
+    assert feed.getresponse().status == 200
+    web.post("/api/v1/submit/echo", body=b"by")
+    assert feed.sock.recv(10)
+    feed.close()
     for method, path, body in (("POST", "lanes/echo/pause", {}), ("POST", "lanes/echo/resume", {}), ("PUT", "state/shade", {"value": "dark"}), ("DELETE", "state/shade", None),
                                ("POST", "nodes/n1/drain", None), ("POST", "nodes/n1/undrain", None), ("POST", "locks/gate/acquire", {"owner": "me", "ttl": "5s"})):
         answer = web.request(method, f"/api/v1/{path}", json=body)
