@@ -22,9 +22,10 @@ look("the grid tells how full each node is, by slots, CPU or memory", "/#/nodes"
 	const id = await system.submit("sleep", "60s");
 	await system.task(id, (t) => t.state === "running");
 	await page.getByRole("link", {name: /ready, 1 of \d+ slots/}).first().waitFor();
-	await page.getByRole("button", {name: "CPU", exact: true}).click();
+	const shade = page.getByRole("group", {name: "Shade by"});
+	await shade.getByRole("button", {name: "CPU"}).click();
 	await page.getByRole("link", {name: /node-1, ready, \d+ % CPU/}).waitFor();
-	await page.getByRole("button", {name: "Memory", exact: true}).click();
+	await shade.getByRole("button", {name: "Memory"}).click();
 	await page.getByRole("link", {name: /node-1, ready, \d+ % memory/}).waitFor();
 	await system.cli("task", "cancel", id);
 });

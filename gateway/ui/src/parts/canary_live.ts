@@ -4,7 +4,7 @@
 import { signal } from "@preact/signals";
 import { api, ApiError, part, sentence } from "../api";
 import type { Task, TaskPage } from "../types";
-import type { DeadDone, DeadSelect } from "../types_operate";
+import type { DeadDone, DeadGroups, DeadSelect } from "../types_operate";
 import { runCanary, type Canary, type CanarySystem } from "./canary_run";
 
 export interface Running { select: DeadSelect; total: number; name: string; canary: Canary }
@@ -69,6 +69,19 @@ class Ends {
 	}
 }
 
+/** Letters of the selection. */
+async function count(select: DeadSelect, shown: number): Promise<number> {
+	let n = 0;
+	for (let cursor = ""; ;) {
+		const page = await patiently(() => api.get<DeadGroups>("/dead/groups",
+			{ type: select.type, fingerprint: select.fingerprint, cursor }));
+		n += page.letters ?? 0;
+		cursor = page.next_cursor ?? "";
+		if (!cursor)
+			return n || shown;
+	}
+}
+
 export function stopCanary() { stop = true; }
 
 export async function startCanary(select: DeadSelect, type: string, total: number, name: string) {
@@ -76,6 +89,13 @@ export async function startCanary(select: DeadSelect, type: string, total: numbe
 	const start: Canary = { stages: [], refused: [], example: "", over: false, stopped: false, error: "" };
 	stop = false;
 	canary.value = { select, total, name, canary: start };
+	try {
+		// What the page shows may be some seconds old, and letters have come.
+		total = await count(select, total);
+	} catch (e) {
+		canary.value = { select, total, name, canary: { ...start, over: true, error: sentence(e) } };
+		return;
+	}
 	const show = (c: Canary) => { canary.value = { select, total, name, canary: c }; };
 	const system: CanarySystem = {
 		replay: (limit, cursor) => patiently(() => api.post<DeadDone>("/dead/replay",

@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { part } from "../api";
 import { bytes, count, plural, rate } from "../format";
-import { at, lanes, nodes } from "../live";
+import { at, health, lanes, nodes } from "../live";
 import { href } from "../location";
 import type { Lane, Node } from "../types";
 import { Chips, StateBadge } from "../ui/badge";
@@ -62,6 +62,8 @@ export function LaneDetail({ name }: { name: string }) {
 		);
 	}
 	const trouble = laneTrouble(lane, nodes.value);
+	// What the gateway found, too, stands above every page.
+	const told = health.value?.problems?.some((p) => p.what.split(/[\s:"“”]+/).includes(name));
 	const speed = laneRates.value.get(name);
 	const close = () => setForm("");
 	const actions = (
@@ -77,7 +79,7 @@ export function LaneDetail({ name }: { name: string }) {
 	return (
 		<Page title={<span class="mono">{name}</span>} actions={actions}
 			text={<><a href="#/lanes">Lanes</a> · <a href={href("/tasks", { lane: name })}>its tasks</a></>}>
-			{trouble && (
+			{trouble && !told && (
 				<section class={`banner ${trouble.level === "critical" ? "bad" : "warn"}`} role="status">
 					<div><strong>{trouble.what}</strong><span class="remedy">{trouble.remedy}</span></div>
 				</section>
