@@ -44,6 +44,29 @@ static void rates_are_of_all_instances_and_survive_restarts(void **state)
 	rates_free(r);
 }
 
+/* A node's name has up to 64 characters; cut, it would be a stranger in each round. */
+static void a_long_name_is_known_again(void **state)
+{
+	static const char name[] = "node-0123456789-0123456789-0123456789-0123456789-0123456789-1234";
+	char too_long[RATES_ID_MAX + 2];
+	struct rates *r = rates_new();
+
+	(void)state;
+	assert_int_equal(strlen(name), 64);
+	received(r, name, 10);
+	rates_look(r, 0);
+	received(r, name, 30);
+	rates_look(r, 1000);
+	assert_true(rates_per_s(r, RATES_SUBMITTED, 1000) == 20);
+	assert_int_equal(rates_components(r, RATES_ROUTER), 1);
+	memset(too_long, 'x', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = '\0';
+	received(r, too_long, 10);
+	rates_look(r, 2000);
+	assert_int_equal(rates_components(r, RATES_ROUTER), 1);
+	rates_free(r);
+}
+
 static void one_that_is_late_makes_no_sum_fall(void **state)
 {
 	struct rates *r = rates_new();
@@ -225,6 +248,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates_are_of_all_instances_and_survive_restarts),
+		cmocka_unit_test(a_long_name_is_known_again),
 		cmocka_unit_test(one_that_is_late_makes_no_sum_fall),
 		cmocka_unit_test(a_round_is_over_when_all_who_are_known_have_answered),
 		cmocka_unit_test(percentiles_are_of_the_window_alone),
