@@ -105,6 +105,7 @@ struct looking {
 	const char *bytes_of; /* "result", "body"; NULL: the task */
 	struct wait *wait;
 	bool asking, over;
+	bool told; /* a notice came that nobody has looked after */
 };
 
 static void close_looking(struct looking *l)
@@ -138,10 +139,12 @@ static void on_task(void *data, const struct ask_answer *a)
 	bool waits = l->wait && !l->over;
 
 	l->asking = false;
-	if (a->status == 404 && waits && recent_find(&l->gateway->recent, l->id))
-		return;
-	if (a->json && waits && !task_view_ended(a->json))
-		return; /* a notice will tell */
+	if (waits && (a->json ? !task_view_ended(a->json)
+						  : a->status == 404 && recent_find(&l->gateway->recent, l->id))) {
+		if (l->told)
+			ask_task(l); /* the notice was newer than what was read */
+		return;          /* a notice will tell */
+	}
 	if (a->status == 404 && answer_recent(l)) {
 		close_looking(l);
 		return;
@@ -162,6 +165,7 @@ static void ask_task(struct looking *l)
 	if (l->asking)
 		return;
 	l->asking = true;
+	l->told = false;
 	ask(l->gateway, "api.task.get", json_pack("{s:s}", "id", l->id), on_task, l);
 }
 
@@ -169,6 +173,7 @@ static void on_wait(void *data, enum wait_end why)
 {
 	struct looking *l = data;
 
+	l->told |= why == WAIT_TOLD;
 	if (why == WAIT_OVER) {
 		l->wait = NULL;
 		l->over = true;

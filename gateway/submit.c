@@ -26,6 +26,8 @@ struct posted {
 	int64_t wait_ms; /* 0: none */
 	struct wait *wait;
 	bool published, duplicate, looking, over;
+	bool told;   /* a notice came that nobody has looked after */
+	bool polled; /* nobody told: it was looked at because time had passed */
 };
 
 static const struct submit_style usual = {0};
@@ -75,15 +77,22 @@ static void answer_ended(struct posted *p, const json_t *task)
 	close_posted(p);
 }
 
+static void look(struct posted *p);
+
 static void on_task(void *data, const struct ask_answer *a)
 {
 	struct posted *p = data;
 
 	p->looking = false;
-	if (a->json && task_view_ended(a->json))
+	if (a->json && task_view_ended(a->json)) {
+		if (p->polled)
+			waits_missed();
 		answer_ended(p, a->json);
-	else if (p->over)
+	} else if (p->over) {
 		answer_accepted(p);
+	} else if (p->told) {
+		look(p); /* the notice was newer than what was read */
+	}
 }
 
 static void look(struct posted *p)
@@ -91,6 +100,7 @@ static void look(struct posted *p)
 	if (p->looking)
 		return;
 	p->looking = true;
+	p->told = false;
 	ask(p->gateway, "api.task.get", json_pack("{s:s}", "id", p->draft.task.id), on_task, p);
 }
 
@@ -102,12 +112,15 @@ static void on_wait(void *data, enum wait_end why)
 		p->wait = NULL;
 		p->over = true;
 	}
+	p->told |= why == WAIT_TOLD;
 	if (!p->published || p->looking)
 		return; /* whoever is under way answers */
-	if (why == WAIT_OVER || http_gone(p->request))
+	if (why == WAIT_OVER || http_gone(p->request)) {
 		answer_accepted(p);
-	else
+	} else {
+		p->polled = why == WAIT_POLL;
 		look(p);
+	}
 }
 
 static void on_published(void *data, bool duplicate, const struct err *e)
@@ -125,8 +138,8 @@ static void on_published(void *data, bool duplicate, const struct err *e)
 				p->draft.task.lane.name);
 	if (p->wait_ms == 0 || p->over)
 		answer_accepted(p);
-	else if (duplicate)
-		look(p); /* it may have ended long ago */
+	else if (duplicate || p->told)
+		look(p); /* it has ended already, or may have long ago */
 }
 
 int submit_wait_ms(const struct http_request *r, int64_t default_ms, int64_t *ret_ms, struct err *e)

@@ -12,6 +12,7 @@
 
 #include "common/clock.h"
 #include "common/codec.h"
+#include "common/metrics.h"
 #include "proto/event.pb-c.h"
 
 #define LOOK_AGAIN_MS 3000
@@ -56,7 +57,7 @@ static void on_stored(void *data, struct bus_msg **m)
 		/* A look may stop its wait. */
 		for (struct wait *next; x; x = next) {
 			next = x->next;
-			x->fn(x->data, WAIT_LOOK);
+			x->fn(x->data, WAIT_TOLD);
 		}
 	}
 	codec_free(batch);
@@ -92,7 +93,7 @@ static void on_timeout(struct timeout *t)
 
 	if (left_ms > 0) {
 		timeout_start(t, MIN_OF(left_ms, LOOK_AGAIN_MS), on_timeout);
-		x->fn(x->data, WAIT_LOOK);
+		x->fn(x->data, WAIT_POLL);
 		return;
 	}
 	unlink_wait(x);
@@ -118,6 +119,14 @@ struct wait *wait_start(struct waits *w, const char *id, int64_t timeout_ms, wai
 	}
 	w->n++;
 	return x;
+}
+
+void waits_missed(void)
+{
+	metric_add(metric_counter("millrace_gateway_notices_missed_total",
+							  "Ends of awaited tasks that no notice told, found by looking again.",
+							  NULL),
+			   1);
 }
 
 void wait_stop(struct wait **w)

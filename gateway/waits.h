@@ -20,13 +20,15 @@ void waits_release(struct waits *w); /* no callback runs */
 /* Every wait ends, as if its time were over; one that is started later, at once. */
 void waits_end_all(struct waits *w);
 
-enum wait_end { WAIT_LOOK, WAIT_OVER };
+enum wait_end { WAIT_TOLD, WAIT_POLL, WAIT_OVER };
 /*
- * WAIT_LOOK: the task may have ended: a notice said so, or none came for a while (one may be lost). It
- * goes on waiting unless wait_stop is called. WAIT_OVER: after timeout_ms, once; the wait is gone.
+ * WAIT_TOLD: a notice said that the task has ended. WAIT_POLL: none came for a while, and one may be lost: look
+ * (and waits_missed, where it had ended). It goes on waiting unless wait_stop is called. WAIT_OVER: after timeout_ms, once; the wait is gone.
  */
 typedef void (*wait_fn)(void *data, enum wait_end why);
 struct wait *wait_start(struct waits *w, const char *id, int64_t timeout_ms, wait_fn fn,
 						void *data);
+/* Counts an end that no notice told. */
+void waits_missed(void);
 /* NULL is fine. */
 void wait_stop(struct wait **w);

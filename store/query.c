@@ -7,8 +7,7 @@
  * request had. It fails: a request that makes no sense is 400, an absent task
  * 404, a database that is away or overloaded 503, one that takes too long 504.
  * An answer larger than a message may be is cut: a page ends earlier (its
- * cursor goes on), a task is told without its body, then without its result,
- * then without its older attempts.
+ * cursor goes on). One task alone: task_get.c.
  */
 #include "store/query.h"
 
@@ -20,6 +19,7 @@
 #include "common/token.h"
 #include "store/control.h"
 #include "common/request.h"
+#include "store/task_get.h"
 #include "store/task_select.h"
 
 #define QUERY_TIMEOUT_MS 10000
@@ -30,6 +30,7 @@ struct query {
 	struct pg *pg;
 	struct service *service;
 	struct control *control;
+	struct task_gets gets;
 	struct question *open; /* those under way */
 };
 
@@ -41,27 +42,6 @@ struct question {
 	unsigned limit; /* of a page */
 	struct question *prev, *next;
 };
-
-/* ---- reading requests ---- */
-
-/* The id of api.task.get, in any of its forms; in *ret_id, which holds TASK_ID_MAX + 1. */
-static int read_id(const struct bus_msg *m, char *ret_id, struct err *e)
-{
-	if (request_bare_id(m, ret_id)) {
-		return 0;
-	}
-	ProtobufCMessage *record = NULL;
-	int rc = request_read(m, &millrace__task_get__descriptor, &record, e);
-	if (rc == 0) {
-		const char *id = ((Millrace__TaskGet *)record)->id;
-		rc = task_id_check(id, e);
-		if (rc == 0) {
-			memcpy(ret_id, id, strlen(id) + 1);
-		}
-	}
-	codec_free(record);
-	return rc;
-}
 
 /* ---- answering ---- */
 
@@ -102,63 +82,9 @@ static void refuse(struct question *x, const struct err *e)
 	close_question(x);
 }
 
-/* ---- api.task.get ---- */
-
-static void on_task(void *data, const struct pg_rows *rows, size_t n, const struct err *e)
-{
-	struct question *x = data;
-	(void)n;
-	if (e != NULL) {
-		refuse(x, e);
-		return;
-	}
-	if (pg_nrows(rows[0]) == 0) {
-		service_fail(x->request, 404, "no such task is stored");
-		close_question(x);
-		return;
-	}
-	struct arena a = {0};
-	CLEANUP(buf_release) struct buf out = {0};
-	Millrace__Task t;
-	task_from_row(rows[0], 0, &a, &t);
-	task_add_history(rows[1], &a, &t);
-	encode(x, &t.base, &out);
-	if (out.len > room(x)) {
-		t.body.len = 0;
-		encode(x, &t.base, &out);
-	}
-	if (out.len > room(x)) {
-		t.result.len = 0;
-		encode(x, &t.base, &out);
-	}
-	while (out.len > room(x) && t.n_history > 0) { /* the newest attempts tell most */
-		size_t old = (t.n_history + 1) / 2;
-		t.history += old;
-		t.n_history -= old;
-		encode(x, &t.base, &out);
-	}
-	answer(x, &out);
-	arena_release(&a);
-	close_question(x);
-}
-
 static void on_get(void *data, struct service_request *r)
 {
-	struct question *x = open_question(data, r);
-	char id[TASK_ID_MAX + 1];
-	struct err e;
-	if (read_id(service_message(r), id, &e) < 0) {
-		refuse(x, &e);
-		return;
-	}
-	struct task_select s = {0};
-	task_select_one(&s, id);
-	struct pg_param of_id = PG_ARG(id);
-	struct pg_statement both[] = {{s.sql.data, s.params, s.nparams}, {task_history_sql, &of_id, 1}};
-	if (pg_run(x->q->pg, both, ARRAY_LEN(both), QUERY_TIMEOUT_MS, on_task, x, &e) < 0) {
-		refuse(x, &e);
-	}
-	task_select_release(&s);
+	task_gets_ask(&((struct query *)data)->gets, r);
 }
 
 /* ---- api.task.list ---- */
@@ -407,6 +333,7 @@ int query_open(struct bus *bus, struct pg *pg, struct control *control,
 	q->bus = bus;
 	q->pg = pg;
 	q->control = control;
+	q->gets = (struct task_gets){.bus = bus, .pg = pg};
 	int rc =
 		service_open(bus, "millrace-store",
 					 "stores events in PostgreSQL and answers api.task.*, api.audit.*, api.state.*, "
@@ -428,6 +355,7 @@ void query_close(struct query **qp)
 		while (q->open != NULL) {
 			close_question(q->open);
 		}
+		task_gets_release(&q->gets);
 		free(q);
 	}
 }

@@ -65,9 +65,11 @@ static const char size_of_bodies[] =
 	" + COALESCE(octet_length(body), 0) + COALESCE(octet_length(result), 0)";
 
 const char task_history_sql[] =
-	"SELECT * FROM (SELECT attempt, node, outcome, reason, error, started_at, finished_at FROM "
-	"millrace.attempts WHERE task_id = $1 ORDER BY attempt DESC LIMIT 1000) AS newest "
+	"SELECT attempt, node, outcome, reason, error, started_at, finished_at, id FROM unnest($1::text[]) AS asked(id), "
+	"LATERAL (SELECT attempt, node, outcome, reason, error, started_at, finished_at FROM "
+	"millrace.attempts WHERE task_id = asked.id ORDER BY attempt DESC LIMIT 1000) AS newest "
 	"ORDER BY attempt";
+#define HISTORY_ID 7
 
 /* ---- statements ---- */
 
@@ -98,11 +100,20 @@ static char *time_text(struct task_select *s, int64_t wall_ns)
 	return arena_strdup(&s->arena, text);
 }
 
-void task_select_one(struct task_select *s, const char *id)
+void task_select_some(struct task_select *s, struct pg_array *ids)
 {
 	buf_printf(&s->sql, columns, "result", "body");
 	buf_add_str(&s->sql, " FROM millrace.tasks WHERE true");
-	add_text(s, "id = ?::text", id);
+	add_param(s, "id = ANY(?::text[])", pg_array_param(ids));
+}
+
+size_t task_row_of(struct pg_rows rows, const char *id)
+{
+	size_t n = pg_nrows(rows), row = 0;
+
+	while (row < n && !str_eq(pg_get(rows, row, C_ID, NULL), id))
+		row++;
+	return row;
 }
 
 static int add_states(struct task_select *s, const Millrace__TaskList *list, struct err *e)
@@ -311,6 +322,9 @@ void task_add_history(struct pg_rows attempts, struct arena *a, Millrace__Task *
 	task->history = arena_alloc(a, (n + 1) * sizeof(Millrace__Attempt *));
 	bool last_is_there = task->node[0] == '\0';
 	for (size_t row = 0; row < n; row++) {
+		if (!str_eq(pg_get(attempts, row, HISTORY_ID, NULL), task->id)) {
+			continue; /* of another that was asked for with it */
+		}
 		Millrace__Attempt *x = add_attempt(a, task);
 		x->attempt = (uint32_t)pg_get_int(attempts, row, 0);
 		x->node = text_of(attempts, row, 1, a);

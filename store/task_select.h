@@ -21,8 +21,10 @@ struct task_select {
 	unsigned limit; /* rows that are asked for, without the one more that tells of a next page */
 };
 
-/* One task with everything. */
-void task_select_one(struct task_select *s, const char *id);
+/* Tasks with everything; ids is borrowed until the statement is sent. */
+void task_select_some(struct task_select *s, struct pg_array *ids);
+/* The row of a task; pg_nrows where it is not there. */
+size_t task_row_of(struct pg_rows rows, const char *id);
 /*
  * A page, newest first, that ends with the task that reaches room_bytes at the latest. ERR_INVALID
  * names the field that is wrong.
@@ -35,9 +37,9 @@ void task_select_release(struct task_select *s);
 void task_from_row(struct pg_rows rows, size_t row, struct arena *a, Millrace__Task *ret);
 /* How many tasks such a page has found; those beyond its room are not among its rows. */
 size_t task_page_found(struct pg_rows rows);
-/* Adds the rows of "… FROM millrace.attempts", and the last execution where it is not among them. */
+/* Adds its rows of task_history_sql, and the last execution where it is not among them. */
 void task_add_history(struct pg_rows attempts, struct arena *a, Millrace__Task *task);
-extern const char task_history_sql[]; /* $1: the id */
+extern const char task_history_sql[]; /* $1: the ids */
 
 /* Where a page ended, as text that a URL can hold; in the arena. */
 char *task_cursor(const Millrace__Task *last, struct arena *a);

@@ -126,6 +126,26 @@ def test_many_wait_for_the_same(http):
     assert states == ["completed"] * 20
 
 
+def test_who_waits_is_told(http):
+    """Nobody has to find out by looking again every few seconds, however many wait, and whichever word comes first."""
+    def wait(n):
+        for i in range(10):
+            answer = http.request("POST", "/api/v1/tasks?wait=30s", json={"type": "echo", "text": f"{n}.{i}"})
+            assert answer.status == 200 and answer.json()["result"] == f"{n}.{i}"
+        done.append(n)
+
+    done = []
+    threads = [threading.Thread(target=wait, args=(n,)) for n in range(60)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert len(done) == 60
+    text = http.request("GET", "/metrics").text
+    assert not [line for line in text.split("\n") if line.startswith("millrace_gateway_notices_missed_total")
+                and float(line.rsplit(" ", 1)[1]) > 0]
+
+
 def test_a_batch_tells_of_each(http):
     specs = [{"type": "echo", "text": str(i)} for i in range(500)]
     specs[7] = {"type": "echo", "priority": "x"}
