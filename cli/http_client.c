@@ -3,16 +3,18 @@
  * gateway and not the client: a handle and a connection per user, made once.
  * (The doctor asks by it as well.)
  *
- * libcurl shares its connections among all who ask the same host, so each
- * asker asks a host of its own name, led to the gateway's address (with the
- * right Host header). Not so with https, where the name is what the
- * certificate says: there connections are shared.
+ * libcurl shares its connections among all who ask the same host, and looks
+ * through all of them for each request. So each asker asks a host of its own
+ * name, whose address is the gateway's (with the right Host header). Not so
+ * with https, where the name is what the certificate says: there connections
+ * are shared.
  *
  * Goes well: status, body, Retry-After. Fails: no connection, a reset,
  * nothing in time; that is status 0 and libcurl's words.
  */
 #include "cli/http_client.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -24,7 +26,7 @@ struct http_client {
 	uv_loop_t *loop;
 	char *scheme, *host, *port, *path; /* of the URL; the path without a slash at its end */
 	struct curl_slist *headers;
-	struct curl_slist *connect_to; /* NULL: the URL's own address */
+	char *address; /* of the host, as a number; NULL: names are libcurl's to look up */
 	unsigned made;
 };
 
@@ -32,6 +34,7 @@ struct http_exchange {
 	struct http_client *client;
 	struct curl_transfer transfer;
 	unsigned number;
+	struct curl_slist *resolve; /* its own host's address */
 	http_on_reply on_reply;
 	void *data;
 	struct buf reply;
@@ -82,12 +85,41 @@ static void add_header(struct http_client *c, const char *line)
 static void free_client(struct http_client *c)
 {
 	curl_slist_free_all(c->headers);
-	curl_slist_free_all(c->connect_to);
+	free(c->address);
 	free(c->scheme);
 	free(c->host);
 	free(c->port);
 	free(c->path);
 	free(c);
+}
+
+/* Waits: nothing else goes on before it is known. */
+static int look_up(struct http_client *c, struct err *e)
+{
+	CLEANUP(free_ptr) char *host = xstrdup(c->host);
+	size_t len = strlen(host);
+	uv_getaddrinfo_t r;
+	char text[INET6_ADDRSTRLEN] = "";
+	int rc;
+
+	if (len > 2 && host[0] == '[') { /* an IPv6 address, as URLs write it */
+		memmove(host, host + 1, len - 2);
+		host[len - 2] = '\0';
+	}
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+	rc = uv_getaddrinfo(c->loop, &r, NULL, host, c->port, &hints);
+	if (rc < 0)
+		return err_set(e, ERR_UNREACHABLE, "%s: %s", c->host, uv_strerror(rc));
+	bool six = r.addrinfo->ai_family == AF_INET6;
+	if (six)
+		uv_ip6_name((const struct sockaddr_in6 *)(const void *)r.addrinfo->ai_addr, text,
+					sizeof(text));
+	else
+		uv_ip4_name((const struct sockaddr_in *)(const void *)r.addrinfo->ai_addr, text,
+					sizeof(text));
+	uv_freeaddrinfo(r.addrinfo);
+	c->address = xasprintf("%s%s%s", six ? "[" : "", text, six ? "]" : "");
+	return 0;
 }
 
 int http_client_open(uv_loop_t *loop, const char *url, const char *token, unsigned users,
@@ -108,10 +140,12 @@ int http_client_open(uv_loop_t *loop, const char *url, const char *token, unsign
 	}
 	if (str_eq(c->scheme, "http")) {
 		CLEANUP(free_ptr) char *host = xasprintf("Host: %s:%s", c->host, c->port);
-		CLEANUP(free_ptr) char *to = xasprintf("::%s:%s", c->host, c->port);
 
 		add_header(c, host);
-		c->connect_to = curl_slist_append(NULL, to);
+		if (look_up(c, e)) {
+			free_client(c);
+			return e->code;
+		}
 	}
 	/* Room for all of them to be kept. */
 	c->curl = curl_loop_open(loop, (long)users + 16);
@@ -215,7 +249,12 @@ struct http_exchange *http_exchange_new(struct http_client *c, http_on_reply on_
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "millrace/" MILLRACE_VERSION);
 	curl_easy_setopt(easy, CURLOPT_HTTPHEADER, c->headers);
-	curl_easy_setopt(easy, CURLOPT_CONNECT_TO, c->connect_to);
+	if (c->address) {
+		CLEANUP(free_ptr)
+		char *entry = xasprintf("client-%u.invalid:%s:%s", r->number, c->port, c->address);
+		r->resolve = curl_slist_append(NULL, entry);
+		curl_easy_setopt(easy, CURLOPT_RESOLVE, r->resolve);
+	}
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, r->error);
 	curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
@@ -230,7 +269,7 @@ static void set_url(struct http_exchange *r, const char *path)
 	const struct http_client *c = r->client;
 	CLEANUP(free_ptr) char *url = NULL;
 
-	if (c->connect_to)
+	if (c->address)
 		url = xasprintf("%s://client-%u.invalid:%s%s%s", c->scheme, r->number, c->port, c->path,
 						path);
 	else
@@ -291,6 +330,7 @@ void http_exchange_free(struct http_exchange **request)
 	if (r->broken)
 		uv_close((uv_handle_t *)r->broken, on_timer_closed);
 	curl_easy_cleanup(r->transfer.easy);
+	curl_slist_free_all(r->resolve);
 	buf_release(&r->reply);
 	free(r);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "cli/cell.h"
 #include "cli/table.h"
 #include "cli/task.h"
 #include "cli/watch_event.h"
@@ -68,9 +69,10 @@ static void took(int64_t duration_ns, char out[32])
 		snprintf(out, 32, "%.1fms", (double)duration_ns / 1e6);
 }
 
-/* For eyes: local time, columns that hold still. */
-static void terminal_line(const struct watch_event *ev, struct buf *out)
+/* For eyes: local time, columns that hold still, what happened in its colour. */
+static void terminal_line(const struct watch_event *ev, bool color, struct buf *out)
 {
+	const char *paint = color ? cell_paint(ev->event) : NULL;
 	CLEANUP(buf_release) struct buf line = {0};
 	time_t seconds = (time_t)(ev->at_wall_ns / NS_PER_S);
 	char when[32], duration[32];
@@ -79,9 +81,15 @@ static void terminal_line(const struct watch_event *ev, struct buf *out)
 	localtime_r(&seconds, &tm);
 	strftime(when, sizeof(when), "%H:%M:%S", &tm);
 	took(ev->duration_ns, duration);
-	buf_printf(&line, "%s.%03d  %-10s %-16s %-26s %-2u %-14s %9s  %s", when,
-			   (int)(ev->at_wall_ns / NS_PER_MS % 1000), ev->event, ev->type, ev->id, ev->attempt,
-			   ev->node, duration, ev->error);
+	buf_printf(out, "%s.%03d  %s", when, (int)(ev->at_wall_ns / NS_PER_MS % 1000),
+			   paint ? paint : "");
+	buf_printf(&line, "%-10s", ev->event);
+	text_add_safe(out, line.data, line.len);
+	buf_add_str(out, paint ? "\x1b[0m" : "");
+	buf_release(&line);
+	line = (struct buf){0};
+	buf_printf(&line, " %-16s %-26s %-2u %-14s %9s  %s", ev->type, ev->id, ev->attempt, ev->node,
+			   duration, ev->error);
 	text_add_safe(out, line.data, line.len);
 }
 
@@ -106,7 +114,7 @@ static void print_line(const struct watch *w, const struct watch_event *ev)
 	CLEANUP(buf_release) struct buf line = {0};
 
 	if (w->cli->terminal)
-		terminal_line(ev, &line);
+		terminal_line(ev, w->cli->color, &line);
 	else
 		tabbed_line(ev, &line);
 	buf_add(&line, "\n", 1);

@@ -41,14 +41,11 @@ struct asked {
 	json_t *answer;        /* NULL: not known */
 };
 
-struct top_parts;
-
 struct top_ask {
 	struct cli *cli;
 	struct asked asked[QUESTIONS];
 	struct bus_inbox *metrics;
-	struct top_rates *rates;
-	struct top_parts *parts;
+	struct rates *rates;
 	bool looked;
 };
 
@@ -65,37 +62,6 @@ static void on_answer(void *data, struct bus_msg **m, const struct err *e)
 		a->answer = json_loadb(bus_msg_data(reply), bus_msg_len(reply), JSON_ALLOW_NUL, NULL);
 }
 
-/* What came of an answer in several messages ("Millrace-Part: 2/3"), until it is whole. */
-struct top_parts {
-	char *instance;
-	struct buf text;
-	unsigned have;
-	struct top_parts *next;
-};
-
-static struct top_parts **parts_of(struct top_ask *a, const char *instance)
-{
-	struct top_parts **at = &a->parts;
-
-	while (*at && !str_eq((*at)->instance, instance))
-		at = &(*at)->next;
-	if (!*at) {
-		*at = xcalloc(1, sizeof(**at));
-		(*at)->instance = xstrdup(instance);
-	}
-	return at;
-}
-
-static void drop_parts(struct top_parts **at)
-{
-	struct top_parts *p = *at;
-
-	*at = p->next;
-	buf_release(&p->text);
-	free(p->instance);
-	free(p);
-}
-
 static void on_metrics(void *data, struct bus_msg **m)
 {
 	struct top_ask *a = data;
@@ -105,19 +71,10 @@ static void on_metrics(void *data, struct bus_msg **m)
 	unsigned i, n;
 
 	/* Without a name it can't be told from others: nothing may be added up then. */
-	if (!component || !instance || bus_msg_status(*m) != 0 || !part || sscanf(part, "%u/%u", &i, &n) != 2)
+	if (!component || !instance || bus_msg_status(*m) != 0 || !part ||
+		sscanf(part, "%u/%u", &i, &n) != 2)
 		return;
-	struct top_parts **parts = parts_of(a, instance);
-
-	if (i == (*parts)->have + 1) {
-		buf_add(&(*parts)->text, bus_msg_data(*m), bus_msg_len(*m));
-		(*parts)->have = i;
-	}
-	if (i != n)
-		return;
-	if ((*parts)->have == n)
-		top_rates_answer(a->rates, component, instance, (*parts)->text.data, (*parts)->text.len);
-	drop_parts(parts);
+	rates_answer(a->rates, component, instance, i, n, bus_msg_data(*m), bus_msg_len(*m));
 }
 
 struct top_ask *top_ask_new(struct cli *c)
@@ -125,7 +82,7 @@ struct top_ask *top_ask_new(struct cli *c)
 	struct top_ask *a = xcalloc(1, sizeof(*a));
 
 	a->cli = c;
-	a->rates = top_rates_new();
+	a->rates = rates_new();
 	a->metrics = bus_inbox_open(c->bus, on_metrics, a);
 	return a;
 }
@@ -156,7 +113,7 @@ void top_ask_take(struct top_ask *a)
 {
 	if (!bus_is_up(a->cli->bus))
 		return;
-	top_rates_look(a->rates, clock_mono_ms());
+	rates_look(a->rates, clock_mono_ms());
 	a->looked = true;
 }
 
@@ -189,9 +146,7 @@ void top_ask_free(struct top_ask *a)
 		bus_call_cancel(&a->asked[i].call);
 		json_decref(a->asked[i].answer);
 	}
-	while (a->parts)
-		drop_parts(&a->parts);
 	bus_inbox_close(&a->metrics);
-	top_rates_free(a->rates);
+	rates_free(a->rates);
 	free(a);
 }

@@ -61,25 +61,25 @@ static void look_at_components(const struct top_answers *a, json_t *list)
 {
 	if (!a->looked)
 		return;
-	if (!top_components(a->rates, TOP_ROUTER))
+	if (!rates_components(a->rates, RATES_ROUTER))
 		add(list, true, "start it: millrace-router",
 			"no router answers: submitted tasks wait in TASKS");
-	if (!top_components(a->rates, TOP_STORE))
+	if (!rates_components(a->rates, RATES_STORE))
 		add(list, true, "start it: millrace-store",
 			"no store answers: outcomes wait in EVENTS, and nobody can be asked about tasks");
-	if (!top_components(a->rates, TOP_NODE))
+	if (!rates_components(a->rates, RATES_NODE))
 		add(list, true, "start one: millrace-node node-1",
 			"no node answers: tasks wait in their lanes");
-	if (top_database_up(a->rates) == 0)
+	if (rates_database_up(a->rates) == 0)
 		add(list, true, "the store goes on by itself when it is back; its log tells why",
 			"the store has no database: tasks run, and their outcomes wait in EVENTS");
-	if (top_store_lag(a->rates) > STORE_BEHIND)
+	if (rates_store_lag(a->rates) > STORE_BEHIND)
 		add(list, false, "more of them share the work; is the database slow?",
-			"the store is behind: %.0f events wait for it", top_store_lag(a->rates));
-	if (top_shed_level(a->rates) > 0)
+			"the store is behind: %.0f events wait for it", rates_store_lag(a->rates));
+	if (rates_shed_level(a->rates) > 0)
 		add(list, true, "millrace doctor tells which stream is full",
 			"submissions of %s priority are refused: a stream that every task needs is nearly full",
-			top_shed_level(a->rates) > 1 ? "low and normal" : "low");
+			rates_shed_level(a->rates) > 1 ? "low and normal" : "low");
 }
 
 static void look_at_lane(const struct top_answers *a, const json_t *lane, json_t *list)
@@ -136,7 +136,8 @@ static void look_at_health(const json_t *check, json_t *list)
 
 static void look_at_failures(const struct top_answers *a, json_t *list)
 {
-	double failed = top_rate(a->rates, TOP_FAILED), done = top_rate(a->rates, TOP_COMPLETED);
+	double failed = rates_per_s(a->rates, RATES_FAILED, 0),
+		   done = rates_per_s(a->rates, RATES_COMPLETED, 0);
 
 	if (failed >= FAILING_LEAST_PER_S && failed > FAILING * (failed + done))
 		add(list, false, "millrace dead groups; millrace task list --state dead",

@@ -14,24 +14,26 @@ static json_t *figure(double v, double step)
 	return isnan(v) ? json_null() : json_real(round(v / step) * step);
 }
 
-static json_t *rates_json(const struct top_rates *r)
+static json_t *rates_json(const struct rates *r)
 {
-	static const char *const names[TOP_COUNTS] = {
-		[TOP_SUBMITTED] = "submitted", [TOP_STARTED] = "started", [TOP_COMPLETED] = "completed",
-		[TOP_FAILED] = "failed",       [TOP_RETRIED] = "retried", [TOP_DEAD] = "dead",
+	static const char *const names[RATES_COUNTS] = {
+		[RATES_SUBMITTED] = "submitted", [RATES_STARTED] = "started",
+		[RATES_COMPLETED] = "completed", [RATES_FAILED] = "failed",
+		[RATES_RETRIED] = "retried",     [RATES_DEAD] = "dead",
 	};
 	json_t *j = json_object();
 
-	for (size_t i = 0; i < TOP_COUNTS; i++)
-		json_object_set_new(j, names[i], figure(top_rate(r, (enum top_count)i), 0.1));
+	for (size_t i = 0; i < RATES_COUNTS; i++)
+		json_object_set_new(j, names[i], figure(rates_per_s(r, (enum rates_count)i, 0), 0.1));
 	return j;
 }
 
-static json_t *percentiles(const struct top_rates *r,
-						   double (*of)(const struct top_rates *r, double fraction))
+static json_t *percentiles(const struct rates *r,
+						   double (*of)(const struct rates *r, double fraction, int64_t window_ms))
 {
-	return json_pack("{s:o, s:o, s:o}", "p50_ms", figure(of(r, 0.5), 0.001), "p95_ms",
-					 figure(of(r, 0.95), 0.001), "p99_ms", figure(of(r, 0.99), 0.001));
+	return json_pack("{s:o, s:o, s:o}", "p50_ms", figure(of(r, 0.5, TOP_WINDOW_MS), 0.001),
+					 "p95_ms", figure(of(r, 0.95, TOP_WINDOW_MS), 0.001), "p99_ms",
+					 figure(of(r, 0.99, TOP_WINDOW_MS), 0.001));
 }
 
 static json_int_t number(const json_t *o, const char *key)
@@ -107,12 +109,12 @@ static json_t *overview(const struct top_answers *a)
 
 	if (a->stats && !total)
 		total = a->stats; /* a store without a task tells no total: all are 0 */
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:{s:i, s:o}}", "rates", rates_json(a->rates),
-					 "depths", depths(a, total), "totals", totals(total), "wait",
-					 percentiles(a->rates, top_wait_ms), "run", percentiles(a->rates, top_run_ms),
-					 "nodes", nodes_json(json_object_get(a->nodes, "nodes")), "sla", "target_ms",
-					 (int)(TOP_SLA_S * 1000), "compliance",
-					 figure(top_wait_within(a->rates, TOP_SLA_S), 0.0001));
+	return json_pack(
+		"{s:o, s:o, s:o, s:o, s:o, s:o, s:{s:i, s:o}}", "rates", rates_json(a->rates), "depths",
+		depths(a, total), "totals", totals(total), "wait", percentiles(a->rates, rates_wait_ms),
+		"run", percentiles(a->rates, rates_run_ms), "nodes",
+		nodes_json(json_object_get(a->nodes, "nodes")), "sla", "target_ms", (int)(TOP_SLA_S * 1000),
+		"compliance", figure(rates_wait_within(a->rates, TOP_SLA_S, TOP_WINDOW_MS), 0.0001));
 }
 
 /* The lanes, each with what waits for its time; lanes that have nothing but that are told by the store alone. */
@@ -148,9 +150,9 @@ static json_t *list_of(const json_t *page, const char *key)
 
 json_t *top_snapshot(const struct top_answers *a, int64_t now_wall_ns)
 {
-	static const char *const names[TOP_ROLES] = {
-		[TOP_ROUTER] = "router", [TOP_STORE] = "store",     [TOP_NODE] = "node",
-		[TOP_SCALER] = "scaler", [TOP_GATEWAY] = "gateway",
+	static const char *const names[RATES_ROLES] = {
+		[RATES_ROUTER] = "router", [RATES_STORE] = "store",     [RATES_NODE] = "node",
+		[RATES_SCALER] = "scaler", [RATES_GATEWAY] = "gateway",
 	};
 	json_t *components = json_object(), *problems = top_problems(a);
 	bool ok = true;
@@ -159,9 +161,9 @@ json_t *top_snapshot(const struct top_answers *a, int64_t now_wall_ns)
 	size_t i;
 
 	time_format(now_wall_ns, at);
-	for (i = 0; i < TOP_ROLES; i++)
+	for (i = 0; i < RATES_ROLES; i++)
 		json_object_set_new(components, names[i],
-							json_integer(top_components(a->rates, (enum top_role)i)));
+							json_integer(rates_components(a->rates, (enum rates_role)i)));
 	json_array_foreach (problems, i, p)
 		ok = ok && !str_eq(json_string_value(json_object_get(p, "level")), "critical");
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:b, s:o}, s:o, s:o}", "at", at,

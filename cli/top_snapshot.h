@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "cli/top_rates.h"
+#include "common/rates.h"
 
 #include <jansson.h>
 
@@ -20,13 +20,14 @@ struct top_answers {
 	const json_t *heal;      /* api.heal.status */
 	const json_t *history;   /* api.scaler.history */
 	const json_t *groups;    /* api.dead.groups; not asked for unless it is looked at */
-	const struct top_rates *rates;
+	const struct rates *rates;
 	bool broker;            /* is there */
 	const char *broker_why; /* why not, or "" */
 	bool looked; /* components were asked, and had time to answer: who is missing is a problem */
 };
 
-#define TOP_SLA_S 0.5 /* what a task may wait */
+#define TOP_WINDOW_MS 10000 /* percentiles are of so long */
+#define TOP_SLA_S 0.5       /* what a task may wait */
 
 /*
  * {"at","overview":{"rates","depths","totals","wait","run","nodes","sla"},"components","lanes","nodes","pools","scaler",

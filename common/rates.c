@@ -28,7 +28,7 @@ struct told {
 };
 
 struct source {
-	char id[64];
+	char id[RATES_ID_MAX + 1];
 	enum rates_role role; /* RATES_ROLES: somebody else */
 	struct told coming;   /* an answer in several parts, so far */
 	unsigned parts;       /* of it */
@@ -98,7 +98,7 @@ static struct source *source_of(struct rates *r, const char *component, const ch
 		if (r->sources[i].role == role && str_eq(r->sources[i].id, id))
 			return &r->sources[i];
 	}
-	if (r->n >= RATES_SOURCES_MAX)
+	if (r->n >= RATES_SOURCES_MAX || strlen(id) > RATES_ID_MAX)
 		return NULL;
 	r->sources = xreallocarray(r->sources, r->n + 1, sizeof(*r->sources));
 	struct source *s = &r->sources[r->n++];

@@ -34,9 +34,10 @@ void rates_free(struct rates *r);
 /*
  * One answer, or a part of it (1 to parts, in order, cut between lines), as headers Millrace-Component ("node"),
  * Millrace-Instance and Millrace-Part tell. The same instance again replaces what it said, once it is whole. More than
- * RATES_SOURCES_MAX are not taken.
+ * RATES_SOURCES_MAX, and longer names than RATES_ID_MAX, are not taken.
  */
 #define RATES_SOURCES_MAX 4096
+#define RATES_ID_MAX 128
 void rates_answer(struct rates *r, const char *component, const char *instance, unsigned part,
 				  unsigned parts, const char *text, size_t len);
 /* Whoever answered in the round before has answered in this one, and somebody has. */

@@ -36,6 +36,10 @@ int access_check(const struct access_config *c, const struct http_config *http, 
 					   "http.listen: %s can be reached by others than this machine, which needs a "
 					   "file of tokens: " HOW_TO_MAKE_ONE,
 					   http->listen);
+	if (!c->tokens_file && cors_allows(c->cors, "https://any.invalid"))
+		return err_set(e, ERR_INVALID,
+					   "http.cors_origins: * would let every page in a browser on this machine do "
+					   "everything here; name the origins, or set http.tokens_file");
 	if (c->tokens_file) {
 		struct tokens_file f;
 
@@ -94,9 +98,10 @@ static bool from_here(const struct access *a, struct http_request *r)
 		return true;
 	if ((origin && !(host && origin_is_host(origin, host))) ||
 		(site && !str_eq(site, "same-origin") && !str_eq(site, "none"))) {
-		http_problem(r, 403, origin ? "Origin" : "Sec-Fetch-Site",
-					 "a page of another site may change nothing here; http.cors_origins lists those that "
-					 "may");
+		http_problem(
+			r, 403, origin ? "Origin" : "Sec-Fetch-Site",
+			"a page of another site may change nothing here; http.cors_origins lists those that "
+			"may");
 		return false;
 	}
 	return true;
@@ -187,6 +192,19 @@ static bool allowed(struct http_request *r, const struct token *t, enum scope ne
 	return true;
 }
 
+/* Of who looks at what is open to all: nobody is refused, but who may read is told more. */
+static enum scope scope_unasked(struct access *a, struct http_request *r)
+{
+	const char *host = http_header(r, "Host");
+	const struct token *t = a->tokens.path ? token_of(a, r) : NULL;
+
+	if (t)
+		return t->expires_wall_ns && t->expires_wall_ns <= clock_wall_ns() ? SCOPE_NONE : t->scope;
+	if (a->tokens.path || (host && !origin_host_ok(host, a->http->listen, a->config->hosts)))
+		return SCOPE_NONE;
+	return SCOPE_OPERATE;
+}
+
 bool access_admit(struct access *a, const struct http *h, struct http_request *r,
 				  const struct http_route *route)
 {
@@ -196,8 +214,10 @@ bool access_admit(struct access *a, const struct http *h, struct http_request *r
 
 	if (cors_preflight(a->config->cors, r))
 		return false;
-	if (need == SCOPE_NONE)
+	if (need == SCOPE_NONE) {
+		http_set_scope(r, scope_unasked(a, r));
 		return true;
+	}
 	if (a->tokens.path)
 		t = token_of(a, r);
 	else if (!from_here(a, r))

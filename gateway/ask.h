@@ -48,5 +48,6 @@ struct ask_param {
  * 400, as one is unknown or no such value. Returns owned.
  */
 json_t *ask_query(struct http_request *r, const struct ask_param *table);
-/* For routes without parameters: false, one was given, and r was answered 400. */
+/* Where the values are read otherwise, or none may be given: false, r was answered 400 as by ask_query. */
+bool ask_query_ok(struct http_request *r, const struct ask_param *table);
 bool ask_no_query(struct http_request *r);

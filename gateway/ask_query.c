@@ -100,11 +100,17 @@ json_t *ask_query(struct http_request *r, const struct ask_param *table)
 	return x.record;
 }
 
-bool ask_no_query(struct http_request *r)
+bool ask_query_ok(struct http_request *r, const struct ask_param *table)
 {
-	static const struct ask_param none[] = {{0}};
-	json_t *given = ask_query(r, none);
+	json_t *given = ask_query(r, table);
 
 	json_decref(given);
 	return given;
+}
+
+bool ask_no_query(struct http_request *r)
+{
+	static const struct ask_param none[] = {{0}};
+
+	return ask_query_ok(r, none);
 }

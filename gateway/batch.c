@@ -26,7 +26,6 @@ struct batch {
 	struct http_request *request;
 	char *text; /* owned */
 	size_t len;
-	bool ndjson;
 	json_t *list; /* of specs; NULL: lines */
 	size_t at;    /* the next: in list, or in text */
 	size_t index, under_way, accepted, refused;
@@ -147,10 +146,10 @@ static void go_on(struct batch *b)
 
 static size_t count_lines(const char *text, size_t len)
 {
-	size_t n = 1;
+	size_t n = 0;
 
 	for (size_t i = 0; i < len; i++)
-		n += text[i] == '\n';
+		n += text[i] == '\n' || i + 1 == len;
 	return n;
 }
 
@@ -166,8 +165,12 @@ void batch_submit(struct gateway *g, struct http_request *r, const char *text, s
 					 why.column, why.text);
 		return;
 	}
-	if ((ndjson ? count_lines(text, len) : json_array_size(list)) > BATCH_MAX + 1u) {
+	if ((ndjson ? count_lines(text, len) : json_array_size(list)) > BATCH_MAX) {
 		http_problem(r, 413, NULL, "at most %u tasks in one request", BATCH_MAX);
+		json_decref(list);
+		return;
+	}
+	if (!http_hold(r, len)) {
 		json_decref(list);
 		return;
 	}

@@ -389,20 +389,15 @@ struct collector *collector_new(struct gateway *g)
 void collector_free(struct collector **pc)
 {
 	struct collector *c = TAKE(*pc);
-	struct collect_waiter *w, *wnext;
 	struct known *k, *knext;
 
 	if (!c)
 		return;
-	timeout_stop(&c->timeout);
+	if (c->all)
+		finish(c);
 	bus_inbox_close(&c->inbox);
-	DL_FOREACH_SAFE (c->waiters, w, wnext)
-		free(w);
 	HASH_ITER (hh, c->known, k, knext)
 		forget(c, k);
-	exposition_free(c->all);
-	json_decref(c->lanes);
-	json_decref(c->nodes);
 	sla_release(&c->sla);
 	free(c);
 }

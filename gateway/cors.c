@@ -51,10 +51,11 @@ int cors_check(const char *origins, struct err *e)
 
 	while (next(&at, &origin, &len)) {
 		if (!is_origin(origin, len))
-			return err_set(e, ERR_INVALID,
-						   "http.cors_origins: \"%.*s\" is no origin such as https://app.example or "
-						   "http://localhost:3000 (no path, no slash at the end), nor *",
-						   (int)MIN_OF(len, (size_t)ORIGIN_MAX), origin);
+			return err_set(
+				e, ERR_INVALID,
+				"http.cors_origins: \"%.*s\" is no origin such as https://app.example or "
+				"http://localhost:3000 (no path, no slash at the end), nor *",
+				(int)MIN_OF(len, (size_t)ORIGIN_MAX), origin);
 	}
 	return 0;
 }
@@ -67,8 +68,7 @@ bool cors_allows(const char *origins, const char *origin)
 	if (!origin || !is_origin(origin, strlen(origin)))
 		return false;
 	while (next(&at, &one, &len)) {
-		if ((len == 1 && *one == '*') ||
-			(len == strlen(origin) && strncmp(one, origin, len) == 0))
+		if ((len == 1 && *one == '*') || (len == strlen(origin) && strncmp(one, origin, len) == 0))
 			return true;
 	}
 	return false;

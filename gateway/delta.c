@@ -79,7 +79,8 @@ json_t *delta_list(const json_t *told)
 	json_t *list = json_array(), *row;
 	const char *name;
 
-	json_object_foreach ((json_t *)(uintptr_t)told, name, row)
+	json_object_foreach ((json_t *)(uintptr_t)told, name, row) {
 		json_array_append(list, row);
+	}
 	return list;
 }

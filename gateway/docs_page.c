@@ -232,7 +232,7 @@ static void example_path(struct buf *out, const json_t *openapi, const char *pat
 	for (const char *at = path; *at; at++) {
 		size_t len = *at == '{' ? strcspn(at, "}") : 0;
 
-		if (len == 0) {
+		if (len == 0 || !at[len]) {
 			buf_add(out, at, 1);
 			continue;
 		}

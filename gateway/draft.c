@@ -173,6 +173,18 @@ static void name_key(struct err *e)
 
 /* ---- the two ways in ---- */
 
+/* Which of the two would it be? */
+static int check_object(const struct draft_task *d, struct err *e)
+{
+	for (size_t i = 0; i < d->task.nheaders && d->body_len > 0; i++) {
+		if (strcasecmp(d->task.headers[i].name, H_TASK_OBJECT) == 0)
+			return err_set(e, ERR_INVALID,
+						   "header " H_TASK_OBJECT
+						   ": a task has a body or names an object, not both");
+	}
+	return 0;
+}
+
 int draft_task_json(const struct gateway *g, const char *text, size_t len,
 					const char *idempotency_key, struct draft_task *ret, struct err *e)
 {
@@ -181,7 +193,7 @@ int draft_task_json(const struct gateway *g, const char *text, size_t len,
 	*ret = (struct draft_task){.body_fd = -1};
 	add(&l, H_CONTENT_TYPE, "application/json"); /* of the spec, not of the payload */
 	if (add_id(&l, idempotency_key, e) || decode(g, &l, "tasks", text, len, ret, e) ||
-		check_words(text, len, e)) {
+		check_object(ret, e) || check_words(text, len, e)) {
 		name_key(e);
 		draft_task_release(ret);
 		return e->code;
@@ -200,15 +212,16 @@ int draft_task_raw(struct gateway *g, struct http_request *r, const char *type,
 	*ret = (struct draft_task){.body_fd = -1};
 	const char *body = http_body(r, &len);
 	http_each_header(r, take_header, &l);
-	if (token_check("type", type, e) || add_id(&l, http_header(r, "Idempotency-Key"), e) ||
-		decode(g, &l, subject, body, len, ret, e)) {
-		draft_task_release(ret);
-		return e->code;
-	}
+	int rc = token_check("type", type, e) || add_id(&l, http_header(r, "Idempotency-Key"), e) ||
+			 decode(g, &l, subject, body, len, ret, e);
+
 	ret->body_fd = http_body_file(r, &file_len);
 	if (ret->body_fd >= 0)
 		ret->body_len = file_len;
-	return 0;
+	if (!rc && !check_object(ret, e))
+		return 0;
+	draft_task_release(ret);
+	return e->code;
 }
 
 void draft_task_release(struct draft_task *d)

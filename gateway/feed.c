@@ -234,8 +234,9 @@ size_t feeds_listeners(const struct feeds *fs)
 	const struct feed *f;
 	size_t n = 0;
 
-	DL_FOREACH (fs->list, f)
+	DL_FOREACH (fs->list, f) {
 		n += hub_listeners(f->hub);
+	}
 	return n;
 }
 
@@ -256,8 +257,9 @@ void feeds_end(struct feeds *fs)
 {
 	struct feed *f;
 
-	DL_FOREACH (fs->list, f)
+	DL_FOREACH (fs->list, f) {
 		hub_end(f->hub);
+	}
 }
 
 void feeds_free(struct feeds **pfs)

@@ -78,8 +78,7 @@ int gateway_start(struct gateway *g, struct err *e)
 	const struct http_events http_events = {on_admit, on_decorate, on_done};
 
 	g->started_mono_ms = clock_mono_ms();
-	if (docs_init(&g->docs, e) ||
-		access_open(&g->access, &g->config.access, &g->config.http, e) ||
+	if (docs_init(&g->docs, e) || access_open(&g->access, &g->config.access, &g->config.http, e) ||
 		bus_open(&g->daemon.loop, &g->config.nats, "millrace-gateway", &bus_events, &g->bus, e))
 		return e->code;
 	g->live = live_new(g);
@@ -121,11 +120,12 @@ void gateway_release(struct gateway *g)
 {
 	if (g->bus)
 		timeout_stop(&g->stop_look);
-	collector_free(&g->collector);
-	ask_release(g);
+	/* An end that was cut short: whoever still has an exchange answers it, and lets go of what is its own. */
+	waits_end_all(&g->waits);
 	submit_release(g);
-	if (g->bus)
-		waits_release(&g->waits);
+	ask_release(g);
+	collector_free(&g->collector); /* some of the questions were its */
+	waits_release(&g->waits);
 	recent_release(&g->recent);
 	service_close(&g->service);
 	http_close(&g->http); /* closes streams: those out of objects let go of theirs */

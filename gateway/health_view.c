@@ -76,8 +76,9 @@ static unsigned nodes_there(const struct health_input *in)
 	unsigned n = 0;
 	size_t i;
 
-	json_array_foreach (in->nodes, i, node)
+	json_array_foreach (in->nodes, i, node) {
 		n += str_eq(text(node, "state"), "ready") || str_eq(text(node, "state"), "draining");
+	}
 	return in->nodes ? n : there(in, RATES_NODE);
 }
 
@@ -275,14 +276,18 @@ static void look(const struct health_input *in, json_t *standing, json_t *list)
 		look_at_components(in, list);
 	if (in->rates)
 		look_at_streams(in->rates, list);
-	json_array_foreach (in->lanes, i, row)
+	json_array_foreach (in->lanes, i, row) {
 		look_at_lane(in, row, standing, list);
-	json_array_foreach (in->nodes, i, row)
+	}
+	json_array_foreach (in->nodes, i, row) {
 		look_at_node(row, list);
-	json_array_foreach (in->pools, i, row)
+	}
+	json_array_foreach (in->pools, i, row) {
 		look_at_pool(row, list);
-	json_array_foreach (in->checks, i, row)
+	}
+	json_array_foreach (in->checks, i, row) {
 		look_at_check(row, list);
+	}
 	if (in->rates)
 		look_at_failures(in->rates, list);
 }
@@ -310,8 +315,9 @@ static void forget_gone(const json_t *lanes, json_t *standing)
 		bool known = false;
 		size_t i;
 
-		json_array_foreach (lanes, i, lane)
+		json_array_foreach (lanes, i, lane) {
 			known = known || str_eq(text(lane, "name"), name);
+		}
 		if (!known)
 			json_object_del(standing, name);
 	}

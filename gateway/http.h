@@ -59,6 +59,8 @@ void http_each_query(const struct http_request *r,
 					 bool (*fn)(void *data, const char *name, const char *value), void *data);
 /* The body where it is in memory; never NULL, followed by a NUL. */
 const char *http_body(const struct http_request *r, size_t *ret_len);
+/* Counts bytes that the handler keeps of it until the answer. false: http.memory is in use, and it was answered 503. */
+bool http_hold(struct http_request *r, size_t bytes);
 /* A file with the body where it is not in memory (HTTP_LARGE); -1: it is. Stays the exchange's. */
 int http_body_file(const struct http_request *r, uint64_t *ret_len);
 /* The address of the client, without its port. */

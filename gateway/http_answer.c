@@ -272,6 +272,8 @@ static unsigned status_of(int code)
 		return 403;
 	case ERR_TOO_LARGE:
 		return 413;
+	case ERR_PROTOCOL:
+		return 502;
 	case ERR_FULL:
 	case ERR_UNREACHABLE:
 	case ERR_TIMEOUT:

@@ -32,6 +32,16 @@ void exchange_hold(struct http_request *r, int64_t bytes)
 		r->server->held_bytes += (uint64_t)bytes;
 }
 
+bool http_hold(struct http_request *r, size_t bytes)
+{
+	if (r->server && r->server->held_bytes + bytes > (uint64_t)r->server->config.memory_bytes) {
+		http_problem(r, 503, NULL, "all of http.memory is in use; try again");
+		return false;
+	}
+	exchange_hold(r, (int64_t)bytes);
+	return true;
+}
+
 static void unref(struct http_request *r)
 {
 	if (--r->refs)

@@ -50,9 +50,10 @@ static enum MHD_Result on_header(void *cls, enum MHD_ValueKind kind UNUSED, cons
 {
 	struct look *x = cls;
 
+	value = value ? value : "";
 	if (!is_token(name, name_len)) {
 		x->why = "a header's name holds what no name may";
-	} else if (!is_value(value ? value : "", value_len)) {
+	} else if (!is_value(value, value_len)) {
 		x->name = name;
 		x->why = "a header's value holds control characters, or is no UTF-8";
 	} else if (strcasecmp(name, "Host") == 0) {

@@ -292,8 +292,9 @@ void hub_wake(struct hub *h)
 {
 	struct listener *l;
 
-	DL_FOREACH (h->listeners, l)
+	DL_FOREACH (h->listeners, l) {
 		wake(l);
+	}
 }
 
 void hub_publish(struct hub *h, const char *event, const char *data, size_t len)

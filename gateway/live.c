@@ -462,6 +462,7 @@ void live_stop(struct live *l)
 {
 	if (!l)
 		return;
+	run_waiters(l);
 	sampler_stop(l->sampler);
 	hub_free(&l->hub);
 }
@@ -473,12 +474,6 @@ void live_free(struct live **pl)
 	if (!l)
 		return;
 	sampler_free(&l->sampler);
-	while (l->waiters) {
-		struct waiter *w = l->waiters;
-
-		l->waiters = w->next;
-		free(w);
-	}
 	json_decref(l->lanes);
 	json_decref(l->nodes);
 	json_decref(l->pools);

@@ -33,8 +33,9 @@ static double sum(const json_t *list, const char *key)
 	double n = 0;
 	size_t i;
 
-	json_array_foreach (list, i, row)
+	json_array_foreach (list, i, row) {
 		n += of(row, key);
+	}
 	return list ? n : (double)NAN;
 }
 

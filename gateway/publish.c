@@ -4,7 +4,7 @@
  * object store first, chunk by chunk, and the message names it. Both are
  * repeated under the task's id until the broker has acknowledged.
  *
- * Fails: TASKS is full (ERR_FULL: later), the broker is away (ERR_UNREACHABLE, ERR_TIMEOUT).
+ * Fails: TASKS is full (ERR_FULL: later), the broker is away or not set up (ERR_UNREACHABLE, ERR_TIMEOUT).
  */
 #include <strings.h>
 
@@ -14,6 +14,7 @@
 #include "common/jetstream.h"
 #include "common/object.h"
 #include "common/task.h"
+#include "common/ulid.h"
 #include "gateway/submit.h"
 
 #define PUBLISH_DEADLINE_MS 10000
@@ -32,6 +33,13 @@ struct submitting {
 
 static void finish(struct submitting *s, bool duplicate, const struct err *e)
 {
+	struct err absent;
+
+	/* A stream or a bucket is not there (yet): nothing that the client named. */
+	if (e && e->code == ERR_NOT_FOUND) {
+		err_set(&absent, ERR_UNREACHABLE, "%s", e->text);
+		e = &absent;
+	}
 	timeout_stop(&s->timeout);
 	DL_DELETE(s->gateway->submitting, s);
 	s->done(s->data, duplicate, e);
@@ -99,7 +107,11 @@ static void on_object(void *data, const struct object_info *info UNUSED, const s
 static int put_body(struct submitting *s, struct err *e)
 {
 	struct draft_task *d = s->draft;
-	CLEANUP(free_ptr) char *name = xasprintf(OBJECT_OF_SUBMIT "%s", d->task.id);
+	char own[ULID_LEN + 1];
+
+	/* Not the id alone: a repeat must not replace the bytes of the task that is there already. */
+	ulid_new(own);
+	CLEANUP(free_ptr) char *name = xasprintf(OBJECT_OF_SUBMIT "%s/%s", d->task.id, own);
 	const struct object_source source = {
 		.data = d->body_fd < 0 ? d->task.body : NULL, .fd = d->body_fd, .len_bytes = d->body_len};
 

@@ -147,8 +147,10 @@ static void send_object(struct gateway *g, struct http_request *r, const char *r
 
 void result_release(struct gateway *g)
 {
-	while (g->sending)
+	while (g->sending) { /* streams are closed already: these did not get so far */
+		http_problem(g->sending->request, 503, NULL, "the gateway is ending");
 		free_sending(g->sending);
+	}
 }
 
 /* ---- from the row ---- */

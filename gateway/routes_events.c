@@ -23,16 +23,6 @@ static const struct ask_param events_params[] = {{"feed", NULL, ASK_TEXT},
 												 {"state", NULL, ASK_LIST},
 												 {"last_event_id", NULL, ASK_TEXT},
 												 {0}};
-static const struct ask_param no_params[] = {{0}};
-
-/* false: r was answered 400, for a parameter that there is not. */
-static bool understood(struct http_request *r, const struct ask_param *params)
-{
-	json_t *query = ask_query(r, params);
-
-	json_decref(query);
-	return query != NULL;
-}
 
 static void on_events(void *data, struct http_request *r)
 {
@@ -41,7 +31,7 @@ static void on_events(void *data, struct http_request *r)
 
 	if (!last_id)
 		last_id = http_query(r, "last_event_id");
-	if (!understood(r, events_params))
+	if (!ask_query_ok(r, events_params))
 		return;
 	if (feed && *feed && !str_eq(feed, "tasks")) {
 		http_problem(r, 400, "feed", "feed: must be tasks, or be left out, not \"%.64s\"", feed);
@@ -77,7 +67,7 @@ static void on_overview(void *data, struct http_request *r)
 	struct gateway *g = data;
 	struct looking *x;
 
-	if (!understood(r, no_params))
+	if (!ask_no_query(r))
 		return;
 	x = xmalloc(sizeof(*x));
 	*x = (struct looking){g, r};

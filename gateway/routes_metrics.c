@@ -1,4 +1,5 @@
 /* /metrics: the whole system's, for Prometheus. 200 as long as there is anything to tell; the broker away, our own. */
+#include "gateway/ask.h"
 #include "gateway/collect.h"
 #include "gateway/gateway.h"
 #include "gateway/routes.h"
@@ -12,7 +13,8 @@ static void on_metrics(void *data, struct http_request *r)
 {
 	const struct gateway *g = data;
 
-	collect(g->collector, on_text, r);
+	if (ask_no_query(r))
+		collect(g->collector, on_text, r);
 }
 
 const struct http_route metrics_routes[] = {

@@ -58,10 +58,7 @@ static const struct ask_param wait_param[] = {{"wait", NULL, ASK_TEXT}, {0}};
 /* True: no parameter but ?wait=. */
 static bool only_wait(struct http_request *r)
 {
-	json_t *given = ask_query(r, wait_param);
-
-	json_decref(given);
-	return given;
+	return ask_query_ok(r, wait_param);
 }
 
 static void on_post(void *data, struct http_request *r)

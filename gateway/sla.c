@@ -99,8 +99,10 @@ static double growth(double now, double last)
 static void add_growth(struct sla *s, struct sla_source *one, int64_t now_ms)
 {
 	bool anew = one->now.completed < one->last.completed || one->now.dead < one->last.dead;
-	struct sla_totals last = anew ? (struct sla_totals){0} : one->last;
+	struct sla_totals last = one->last;
 
+	if (anew)
+		last = (struct sla_totals){0};
 	if (one->known) {
 		s->totals.completed += growth(one->now.completed, last.completed);
 		s->totals.met += growth(one->now.met, last.met);

@@ -178,9 +178,12 @@ static struct posted *new_posted(struct gateway *g, struct http_request *r,
 void submit_spec(struct gateway *g, struct http_request *r, const char *text, size_t len,
 				 const struct submit_style *style)
 {
-	struct posted *p = new_posted(g, r, style);
+	struct posted *p;
 	struct err e;
 
+	if (!http_hold(r, len))
+		return;
+	p = new_posted(g, r, style);
 	p->text = xmemdup0(text, len);
 	if (draft_task_json(g, p->text, len, http_header(r, "Idempotency-Key"), &p->draft, &e)) {
 		http_fail(r, &e);

@@ -76,7 +76,7 @@ void traffic_look(const struct http *h)
 	metric_set(
 		metric_gauge("millrace_gateway_open_requests", "Requests without an answer yet.", NULL),
 		h ? (double)http_open_requests(h) : 0);
-	metric_set(metric_gauge("millrace_gateway_streams",
+	metric_set(metric_gauge("millrace_gateway_open_answers",
 							"Answers that are being sent as they come: listeners, large results.",
 							NULL),
 			   h ? (double)http_streams(h) : 0);

@@ -104,6 +104,8 @@ struct wait *wait_start(struct waits *w, const char *id, int64_t timeout_ms, wai
 {
 	struct wait *x = xcalloc(1, sizeof(*x)), *first = find(w, id);
 
+	if (w->ended)
+		timeout_ms = 0;
 	*x = (struct wait){.all = w, .until_ms = clock_mono_ms() + timeout_ms, .fn = fn, .data = data};
 	snprintf(x->id, sizeof(x->id), "%s", id);
 	timeout_init(&x->timeout, bus_timeouts(w->bus));
@@ -131,6 +133,7 @@ void wait_stop(struct wait **w)
 
 void waits_end_all(struct waits *w)
 {
+	w->ended = true;
 	while (w->by_id) {
 		struct wait *x = w->by_id;
 

@@ -12,11 +12,12 @@ struct waits {
 	struct bus_sub *sub;
 	struct wait *by_id; /* of each id the first; the others hang on it */
 	size_t n;
+	bool ended; /* nobody is waited for any more */
 };
 
 MUST_CHECK int waits_open(struct waits *w, struct bus *bus, struct err *e);
 void waits_release(struct waits *w); /* no callback runs */
-/* Every wait ends, as if its time were over. */
+/* Every wait ends, as if its time were over; one that is started later, at once. */
 void waits_end_all(struct waits *w);
 
 enum wait_end { WAIT_LOOK, WAIT_OVER };

@@ -1,7 +1,7 @@
 /*
  * Walks the bucket's records in the order in which they were stored, one
  * direct get at a time, up to the first that is young, and removes those of
- * our own making (submit/<task>, result/<task>/<epoch>) whose task is over
+ * our own making (submit/<task>, submit/<task>/<id>, result/<task>/<epoch>) whose task is over
  * for long, or unknown. What users put there by other names is theirs.
  *
  *   (timer) ──▶ record ──old, ours──▶ its task? ──over, or none──▶ remove ─┐
@@ -111,7 +111,7 @@ static char *task_of(const char *name)
 	size_t submit = sizeof(OBJECT_OF_SUBMIT) - 1, result = sizeof(OBJECT_OF_RESULT) - 1;
 
 	if (strncmp(name, OBJECT_OF_SUBMIT, submit) == 0)
-		return xstrdup(name + submit);
+		return xmemdup0(name + submit, strcspn(name + submit, "/"));
 	if (strncmp(name, OBJECT_OF_RESULT, result) == 0)
 		return xmemdup0(name + result, strcspn(name + result, "/"));
 	return NULL;

@@ -19,7 +19,7 @@ export default defineConfig({
 	server: {
 		proxy: Object.fromEntries(
 			["/api", "/events", "/metrics", "/health", "/livez", "/readyz", "/openapi.json", "/docs"]
-				.map((path) => [path, { target: gateway, changeOrigin: true }]),
+				.map((path) => [path, { target: gateway, changeOrigin: true, headers: { Origin: gateway } }]),
 		),
 	},
 });

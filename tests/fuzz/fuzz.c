@@ -22,6 +22,12 @@
 #include "common/token.h"
 #include "gateway/derived.h"
 #include "gateway/sla.h"
+#include "gateway/cors.h"
+#include "gateway/http_listen.h"
+#include "gateway/http_path.h"
+#include "gateway/limits.h"
+#include "gateway/origin.h"
+#include "gateway/tokens.h"
 #include "node/handlers/frame.h"
 #include "node/handlers/http_url.h"
 #include "node/handlers/numbers.h"
@@ -293,10 +299,10 @@ static void read_again(const char *line, size_t len)
 	struct exposition_text le;
 
 	if (*text != '#') {
-		char *rest = brace + sizeof(added);
-
 		if (!brace)
 			abort();
+
+		char *rest = brace + sizeof(added);
 		rest += *rest == ',';
 		memmove(brace + 1, rest, strlen(rest) + 1);
 	}
@@ -330,6 +336,61 @@ static void exposition(const uint8_t *data, size_t len)
 	exposition_free(x);
 }
 
+/* ---- what strangers and operators give the gateway ---- */
+
+static void url(const uint8_t *data, size_t len)
+{
+	static const char *const patterns[] = {"/", "/api/v1/tasks/{id}", "/api/v1/tasks/{id}/result", "/api/v1/state/{key...}",
+										   "/{a}/{b}/{c}/{d...}", "/{a}/{b}/{c}/{d}/{e}"};
+	CLEANUP(free_ptr) char *path = text_of(data, len);
+	struct http_params p;
+
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		if (!http_path_match(patterns[i], path, &p))
+			continue;
+		for (size_t j = 0; j < p.n; j++) {
+			if (!utf8_ok(p.at[j].value, strlen(p.at[j].value)))
+				abort();
+		}
+		http_params_release(&p);
+	}
+	CLEANUP(free_ptr) char *text = http_decode(path, strlen(path));
+}
+
+static void names(const uint8_t *data, size_t len)
+{
+	CLEANUP(free_ptr) char *text = text_of(data, len);
+	char key[LIMITS_KEY_MAX], host[256], port[8];
+	struct err e;
+
+	/* The same words on both sides must not make a stranger's name ours. */
+	(void)origin_host_ok(text, text, text);
+	(void)origin_is_host(text, text);
+	if (cors_check(text, &e) == 0)
+		(void)cors_allows(text, "https://a.example");
+	if (cors_allows("https://a.example", text) && !str_eq(text, "https://a.example"))
+		abort();
+	(void)!http_listen_split(text, host, port, &e);
+	limits_key_of(text, key);
+}
+
+static void tokens(const uint8_t *data, size_t len)
+{
+	CLEANUP(free_ptr) char *text = text_of(data, len);
+	struct tokens t = {0};
+	struct err e;
+
+	if (tokens_parse("file", text, len, &t, &e) == 0) {
+		for (size_t i = 0; i < t.n; i++) {
+			if (t.at[i].scope < SCOPE_READ || !token_ok(t.at[i].name, strlen(t.at[i].name)))
+				abort();
+		}
+		(void)tokens_find(&t, text);
+	}
+	tokens_release(&t);
+	(void)bearer_of(text);
+}
+
 /* ---- which ---- */
 
 static const struct {
@@ -340,6 +401,7 @@ static const struct {
 	{"fingerprint", fingerprint}, {"protobuf", protobuf}, {"json", json}, {"event", event},
 	{"broker", broker},       {"permits", permits},   {"frame", frame},   {"numbers", numbers},
 	{"exposition", exposition},
+	{"url", url},             {"names", names},     {"tokens", tokens},
 };
 
 static void (*chosen)(const uint8_t *data, size_t len);

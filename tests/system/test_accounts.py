@@ -8,12 +8,13 @@ import subprocess
 
 import pytest
 
+from lib.http import Http
 from lib.natsraw import Client
 from lib.system import BIN, ROOT
 from lib.wait import until
 
 SYSTEM = {"nodes": 0, "bridge": False}
-USERS = ("setup", "router", "store", "node", "scaler", "worker", "publisher", "operator", "sys")
+USERS = ("setup", "router", "store", "node", "scaler", "gateway", "worker", "publisher", "operator", "sys")
 HANDLERS = """handlers:
   - type: echo
   - type: sleep
@@ -162,6 +163,40 @@ def test_a_scaler_leads_and_heals(system, guarded):
     assert "lead" in guarded.cli("scaler", "history", "--json").out
     checks = json.loads(guarded.cli("heal", "status", "--json").out)["checks"]
     assert {c["check"]: c["level"] for c in checks if c["check"] in ("broker", "database")} == {"broker": "ok", "database": "ok"}
+
+
+def test_a_gateway_submits_asks_and_orders(system, guarded):
+    guarded.component("gateway", "--http-listen", "127.0.0.1:0")
+    log = guarded.logs["gateway"]
+
+    def url():
+        found = re.search(r"event=listening url=(\S+)", log.read_text())
+        return found and "event=connected" in log.read_text() and found[1]
+    web = Http(until(url, 30, "the gateway listens"))
+    assert web.get("/readyz").status == 200
+    assert web.post("/api/v1/run/echo", body=b"over HTTP").body == b"over HTTP"
+    assert web.post("/api/v1/tasks?wait=30s", json={"type": "echo", "text": "x", "id": "spelled"}).json()["state"] == "completed"
+    large = web.post("/api/v1/submit/hash?wait=60s", body=os.urandom(3 << 20))
+    assert large.status == 200, large
+    assert len(web.get(f"/api/v1/tasks/{large.headers['Task-Id']}/body").body) == 3 << 20
+    made = web.post("/api/v1/submit/big?wait=60s", body=b"")  # a result in the object store
+    assert len(web.get(f"/api/v1/tasks/{made.headers['Task-Id']}/result").body) == 3000000
+    for path in ("tasks", "stats", "lanes", "lanes/echo", "nodes", "nodes/n1", "performance", "pools", "dead", "dead/groups", "schedules", "scaler", "scaler/history",
+                 "heal", "heal/history", "audit", "state", "locks", "overview", "agents"):
+        assert web.get(f"/api/v1/{path}").status == 200, path
+    for path in ("/metrics", "/health", "/api/cluster/status", "/api/cluster/metrics", "/agents/nodes", "/tasks/queued"):
+        assert web.get(path).status == 200, path
+    next(web.events("/events", timeout=20))
+    feed = web.connect(20)  # says nothing before a task goes by
+    feed.request("GET", "/events?feed=tasks")
+    assert feed.getresponse().status == 200
+    web.post("/api/v1/submit/echo", body=b"by")
+    assert feed.sock.recv(10)
+    feed.close()
+    for method, path, body in (("POST", "lanes/echo/pause", {}), ("POST", "lanes/echo/resume", {}), ("PUT", "state/shade", {"value": "dark"}), ("DELETE", "state/shade", None),
+                               ("POST", "nodes/n1/drain", None), ("POST", "nodes/n1/undrain", None), ("POST", "locks/gate/acquire", {"owner": "me", "ttl": "5s"})):
+        answer = web.request(method, f"/api/v1/{path}", json=body)
+        assert answer.status < 500 and answer.status not in (401, 403), (path, answer)
 
 
 def test_failures_and_what_follows(system, guarded):

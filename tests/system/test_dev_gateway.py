@@ -108,6 +108,21 @@ def test_a_port_that_is_taken_is_named(tmp_path):
     assert done.returncode == 1 and f"port {port}" in done.stderr and "in use" in done.stderr
 
 
+def test_quickstart_submits_over_http(own_system):
+    s = own_system(nodes=2, handlers=ROOT / "examples/nodes/handlers.yaml", gateway=True)
+
+    def work(**env):
+        return subprocess.run(["python3", ROOT / "deploy/quickstart_work.py", BIN / "millrace"], env={**s.env, **env}, capture_output=True,
+                              text=True, timeout=200)
+    done = work()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^over HTTP: POST /api/v1/tasks\?wait=30s -> completed, its result in [0-9.]+ ms$", done.stdout, re.M), done.stdout
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        done = work(MILLRACE_HTTP=f"http://127.0.0.1:{closed.getsockname()[1]}")
+    assert done.returncode == 1 and "WRONG" in done.stdout.splitlines()[-1], done.stdout
+
+
 def test_units_are_alike():
     """What is there for one service is there for the gateway; systemd itself finds nothing to complain of."""
     def keys(name):

@@ -3,11 +3,14 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import threading
 import time
 
 import pytest
 
+from lib.gateway import Gateway
+from lib.lag import free_port, program
 from lib.wait import until
 
 SYSTEM = {"nodes": 2, "slots": 20, "gateway": True}
@@ -146,6 +149,14 @@ def test_a_batch_by_lines_with_a_key(http):
     assert all(t["duplicate"] for t in again["tasks"][:2])
 
 
+def test_a_batch_has_its_most(http):
+    lines = {"Content-Type": "application/x-ndjson"}
+    for body, headers, refused in ((b"x\n" * 10_000, lines, 10_000), (b"x\n" * 9_999 + b"x", lines, 10_000), (b"x\n" * 10_001, lines, None),
+                                   (b"[" + b"3," * 9_999 + b"3]", {}, 10_000), (b"[" + b"3," * 10_000 + b"3]", {}, None)):
+        answer = http.request("POST", "/api/v1/tasks", body=body, headers=headers)
+        assert (answer.status, answer.json().get("refused")) == ((400, refused) if refused else (413, None)), (body[:4], len(body))
+
+
 def test_a_payload_as_it_is(http):
     body = bytes(range(256)) * 3
     answer = http.request("POST", "/api/v1/submit/echo?wait=10s", body=body, headers={
@@ -210,6 +221,40 @@ def test_a_large_payload_goes_there_and_back_with_bounded_memory(http, system):
     assert most[0] - before < 320, (before, most[0])
 
 
+def test_a_repeat_does_not_replace_a_large_payload(http):
+    """The same key makes the same task, whose bytes lie in the object store and are those that came first."""
+    first, second = os.urandom(2 << 20), os.urandom(2 << 20)
+    headers = {"Idempotency-Key": "large", "Task-Delay": "2s"}
+    task = http.request("POST", "/api/v1/submit/hash", body=first, headers=headers).json()
+    again = http.request("POST", "/api/v1/submit/hash", body=second, headers=headers).json()
+    assert again["id"] == task["id"] and again["duplicate"] and not task["duplicate"]
+    assert ended(http, task["id"])["result"] == hashlib.sha256(first).hexdigest()
+    assert http.request("GET", f"/api/v1/tasks/{task['id']}/body").body == first
+
+
+@pytest.mark.parametrize("size", [1, 2 << 20])
+def test_a_task_has_a_body_or_an_object(http, size):
+    both = http.request("POST", "/api/v1/submit/echo", body=b"x" * size, headers={"Task-Object": "payloads/x"})
+    assert both.status == 400 and both.json()["field"] == "Task-Object", both
+    both = http.request("POST", "/api/v1/tasks", json={"type": "echo", "text": "x" * size, "object": "payloads/x"})
+    assert both.status == 400 and both.json()["field"] == "object", both
+
+
+def test_what_waiting_tasks_keep_counts(system):
+    """A spec that came by a file is read into memory: http.memory holds for that, too."""
+    g = Gateway(system, "--http-memory", "8MiB", "--http-body-memory", "64k")
+    spec, answers = b"{" + b" " * (5 << 20) + b'"type":"sleep","text":"4s"}', []
+    waiting = threading.Thread(target=lambda: answers.append(g.web().post("/api/v1/tasks?wait=20s", body=spec)))
+    waiting.start()
+    until(lambda: g.web().get("/api/v1/tasks?type=sleep&state=running").json()["tasks"], 10, "the first runs")
+    refused = g.web().post("/api/v1/tasks?wait=20s", body=spec)
+    assert refused.status == 503 and "http.memory" in refused.json()["detail"] and refused.headers["Retry-After"], refused
+    waiting.join()
+    assert answers[0].json()["state"] == "completed", answers
+    assert g.web().post("/api/v1/tasks", body=spec).status == 202
+    assert g.end() == 0
+
+
 def test_a_spec_that_is_too_large_says_where_it_may_go(http):
     answer = http.request("POST", "/api/v1/tasks", body=b'{"type":"echo","text":"' + b"x" * (9 << 20) + b'"}')
     assert answer.status == 413 and "/api/v1/submit/" in answer.json()["detail"]
@@ -263,6 +308,41 @@ def test_connections_are_kept(http):
         answer = connection.getresponse()
         assert (answer.status, answer.read()) == (200, str(i).encode())
     connection.close()
+
+
+def test_a_broker_that_is_not_set_up_is_no_fault_of_the_client(system, tmp_path):
+    port = free_port()
+    system.run([program("nats-server"), "-js", "-sd", tmp_path, "-a", "127.0.0.1", "-p", port])
+    g = Gateway(system, env={"NATS_URL": f"nats://127.0.0.1:{port}"})
+    for size in (1, 2 << 20):
+        answer = g.web().post("/api/v1/submit/echo", body=b"x" * size)
+        assert answer.status == 503 and answer.headers["Retry-After"] and "set up" in answer.json()["detail"], answer
+    assert g.end() == 0
+
+
+def test_who_would_wait_is_answered_at_the_end(system):
+    """A body that is whole only after SIGTERM: what it asks for is done, but nobody is waited for any more."""
+    g = Gateway(system)
+    with socket.create_connection(g.address) as s:
+        s.settimeout(20)
+        s.sendall(b"POST /api/v1/submit/sleep?wait=60s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3\r\n\r\n2")
+        time.sleep(0.3)  # the headers must have been read; nothing tells
+        g.process.terminate()
+        until(lambda: "event=stopping" in g.log, 10, "it ends")
+        s.sendall(b"0s")
+        assert b" 202 " in s.recv(4096)
+    assert g.process.wait(10) == 0
+
+
+def test_the_end_does_not_wait_for_questions(system):
+    """/metrics is told without a router that is silent; its question is still open when the gateway ends."""
+    g, router = Gateway(system), system.pid("router")
+    os.kill(router, signal.SIGSTOP)
+    try:
+        assert g.web().get("/metrics").status == 200
+        assert g.end(10) == 0
+    finally:
+        os.kill(router, signal.SIGCONT)
 
 
 def test_the_end_answers_who_waits(system, http):

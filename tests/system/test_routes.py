@@ -156,8 +156,9 @@ def test_fifty_spawns_at_once_and_what_the_pool_says_of_them(http):
     with concurrent.futures.ThreadPoolExecutor(50) as threads:
         crowd = list(threads.map(spawn, range(50)))
     assert len(set(crowd)) == 50
-    pool = until(lambda: (p := good(http.get("/api/v1/agents/pools/crew")))["total_capacity"] == 50 and p, 60, "five processes of ten")
-    assert pool["process_count"] == 5 and pool["pool_name"] == "crew" and pool["agent_count"] == pool["used_capacity"] == 50
+    pool = until(lambda: (p := good(http.get("/api/v1/agents/pools/crew")))["process_count"] == 5 and p["total_capacity"] == 50 and p, 60,
+                 "five processes of ten, none is being started")
+    assert pool["pool_name"] == "crew" and pool["agent_count"] == pool["used_capacity"] == 50
     assert pool["total_capacity"] == pool["used_capacity"] + pool["available_capacity"] and pool["utilization"] == 1.0
     until(lambda: good(http.get("/api/v1/agents/pools/crew"))["active_worker_processes"] == 5, 60, "all of them have agents")
     assert [p["pool_name"] for p in good(http.get("/api/v1/agents/pools"))["pools"]] == ["crew"]

@@ -187,6 +187,21 @@ def test_what_is_wrong_is_said(system, top):
     assert t.end() == 0
 
 
+def test_task_watch_at_a_terminal(system):
+    """A line for what happens, its word in its colour; none without colours."""
+    for env, coloured in (({}, True), ({"NO_COLOR": "1"}, False)):
+        t = Terminal([BIN / "millrace", "task", "watch", "--type", "echo"], {**system.env, "TERM": "xterm", **env}, columns=150)
+        try:
+            t.sees("watching")
+            task = system.submit("echo", "x")
+            t.sees(re.compile(rf"^\d\d:\d\d:\d\d\.\d\d\d  completed  echo +{task} +1 ", re.M))
+            assert ("\x1b[32mcompleted \x1b[0m" in t.raw) == coloured
+            t.keys("\x03")
+            assert t.end() == 130
+        finally:
+            t.close()
+
+
 def test_dead_letters_by_what_failed(system, top):
     dead = system.submit("fail", "out of paper", task_attempts="1")
     system.finished(dead, "dead")

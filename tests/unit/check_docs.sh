@@ -100,7 +100,7 @@ done
 
 # 4. Keys and metrics.
 manual=docs/operations.md
-grep -ohE '"[a-z][a-z._]*", CONFIG_[A-Z]+' router/config.c node/config.c store/config.c scaler/config.c scaler/heal_config.h common/bus.h \
+grep -ohE '"[a-z][a-z._]*", CONFIG_[A-Z]+' router/config.c node/config.c store/config.c scaler/config.c gateway/config.c scaler/heal_config.h common/bus.h \
 	common/daemon.h common/pg.h | cut -d'"' -f2 | sort -u |
 	while read -r key; do
 		grep -qF "\`$key\`" "$manual" || echo "$manual:1: the configuration key $key is not told"

@@ -48,7 +48,7 @@ export function sniff(data: Uint8Array): string {
 	return "";
 }
 
-export type Shape = "json" | "text" | "image" | "hex";
+export type Shape = "json" | "text" | "image" | "video" | "hex";
 
 /** How it is looked at best, and how else it can be. */
 export function shapesOf(data: Uint8Array, contentType: string): Shape[] {
@@ -56,6 +56,8 @@ export function shapesOf(data: Uint8Array, contentType: string): Shape[] {
 	const seen = sniff(data);
 	if (seen.startsWith("image/"))
 		shapes.push("image");
+	else if (seen.startsWith("video/"))
+		shapes.push("video");
 	const text = textOf(data);
 	if (text !== null) {
 		const first = text.trimStart()[0];

@@ -18,6 +18,7 @@ describe("bytes of a record", () => {
 		expect(shapesOf(utf8('{"a":1}'), "")).toEqual(["json", "text", "hex"]);
 		expect(shapesOf(utf8("{a"), "application/json")).toEqual(["text", "hex"]);
 		expect(shapesOf(Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0), "text/plain")).toEqual(["image", "hex"]);
+		expect(shapesOf(Uint8Array.of(0, 0, 0, 32, 0x66, 0x74, 0x79, 0x70), "")).toEqual(["video", "hex"]);
 		expect(sniff(utf8("hello"))).toBe("");
 	});
 	it("are dumped as hexdump does, and cut", () => {

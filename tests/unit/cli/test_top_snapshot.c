@@ -18,7 +18,7 @@ static json_t *read(const char *text)
 }
 
 struct rig {
-	struct top_rates *rates;
+	struct rates *rates;
 	json_t *owned[16];
 	size_t n;
 	struct top_answers a;
@@ -31,7 +31,7 @@ static const json_t *give(struct rig *r, const char *text)
 
 static struct rig rig(void)
 {
-	struct rig r = {.rates = top_rates_new()};
+	struct rig r = {.rates = rates_new()};
 
 	r.a = (struct top_answers){.rates = r.rates, .broker = true, .broker_why = ""};
 	return r;
@@ -41,7 +41,7 @@ static void release(struct rig *r)
 {
 	for (size_t i = 0; i < r->n; i++)
 		json_decref(r->owned[i]);
-	top_rates_free(r->rates);
+	rates_free(r->rates);
 }
 
 static const json_t *at(const json_t *j, const char *a, const char *b, const char *c)
@@ -110,9 +110,9 @@ static void add_components(struct rig *r)
 {
 	static const char none[] = "";
 
-	top_rates_answer(r->rates, "router", "r", none, 0);
-	top_rates_answer(r->rates, "store", "s", none, 0);
-	top_rates_answer(r->rates, "node", "n", none, 0);
+	rates_answer(r->rates, "router", "r", 1, 1, none, 0);
+	rates_answer(r->rates, "store", "s", 1, 1, none, 0);
+	rates_answer(r->rates, "node", "n", 1, 1, none, 0);
 }
 
 /* Each case: what is told, and the problems it makes, in order. */
@@ -161,7 +161,7 @@ static void problems_say_what_and_what_to_do(void **state)
 		struct rig r = rig();
 
 		add_components(&r);
-		top_rates_look(r.rates, 0);
+		rates_look(r.rates, 0);
 		r.a.looked = true;
 		r.a.lanes = give(&r, rows[i].lanes);
 		r.a.nodes = give(&r, rows[i].nodes);
@@ -232,8 +232,8 @@ static void many_failures_are_a_problem(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-		top_rates_answer(r.rates, "node", "n", texts[i], strlen(texts[i]));
-		top_rates_look(r.rates, (int64_t)i * 1000);
+		rates_answer(r.rates, "node", "n", 1, 1, texts[i], strlen(texts[i]));
+		rates_look(r.rates, (int64_t)i * 1000);
 	}
 	json_t *list = top_problems(&r.a);
 	assert_int_equal(json_array_size(list), 1);

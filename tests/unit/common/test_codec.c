@@ -83,7 +83,7 @@ static void all_writes_what_is_absent(void **state)
 		"{\"name\":\"echo\",\"type\":null,\"requires\":[],\"queued\":0,\"running\":0,\"scheduled\":0,"
 		"\"paused\":false,\"bytes\":0,\"limit\":0,\"nodes\":0,\"high\":0,\"normal\":0,\"low\":0,"
 		"\"created_at\":null,\"reason\":null,\"until_at\":null,\"rate_per_s\":0.0,"
-		"\"concurrency\":0,\"key_concurrency\":0,\"purging\":false,\"purged\":0,\"purged_at\":null}");
+		"\"concurrency\":0,\"key_concurrency\":0,\"purging\":false,\"purged\":0,\"purged_at\":null,\"oldest_at\":null,\"came\":0}");
 	task.duration_ms = (double)NAN;
 	task.wait_ms = 0;
 	text_of(&task.base, CODEC_ALL, &text);

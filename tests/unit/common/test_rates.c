@@ -44,6 +44,29 @@ static void rates_are_of_all_instances_and_survive_restarts(void **state)
 	rates_free(r);
 }
 
+/* A node's name has up to 64 characters; cut, it would be a stranger in each round. */
+static void a_long_name_is_known_again(void **state)
+{
+	static const char name[] = "node-0123456789-0123456789-0123456789-0123456789-0123456789-1234";
+	char too_long[RATES_ID_MAX + 2];
+	struct rates *r = rates_new();
+
+	(void)state;
+	assert_int_equal(strlen(name), 64);
+	received(r, name, 10);
+	rates_look(r, 0);
+	received(r, name, 30);
+	rates_look(r, 1000);
+	assert_true(rates_per_s(r, RATES_SUBMITTED, 1000) == 20);
+	assert_int_equal(rates_components(r, RATES_ROUTER), 1);
+	memset(too_long, 'x', sizeof(too_long) - 1);
+	too_long[sizeof(too_long) - 1] = '\0';
+	received(r, too_long, 10);
+	rates_look(r, 2000);
+	assert_int_equal(rates_components(r, RATES_ROUTER), 1);
+	rates_free(r);
+}
+
 static void one_that_is_late_makes_no_sum_fall(void **state)
 {
 	struct rates *r = rates_new();
@@ -123,6 +146,42 @@ static void percentiles_are_of_the_window_alone(void **state)
 	rates_free(r);
 }
 
+static void the_same_one_twice_in_a_round_counts_once(void **state)
+{
+	struct rates *r = rates_new();
+
+	(void)state;
+	received(r, "one", 10);
+	rates_look(r, 0);
+	received(r, "one", 20);
+	received(r, "one", 20);
+	rates_look(r, 1000);
+	assert_true(rates_per_s(r, RATES_SUBMITTED, 1000) == 10);
+	assert_int_equal(rates_components(r, RATES_ROUTER), 1);
+	rates_free(r);
+}
+
+static void percentiles_lie_within_their_bucket(void **state)
+{
+	struct rates *r = rates_new();
+
+	(void)state;
+	waited(r, 0, 0);
+	rates_look(r, 0);
+	waited(r, 90, 10);
+	rates_look(r, 1000);
+	assert_true(fabs(rates_wait_ms(r, 0.45, 1000) - 50) < 0.001); /* the middle of the first */
+	assert_true(fabs(rates_wait_ms(r, 0.95, 1000) - 750) < 0.001);
+	const char *beyond = "millrace_node_wait_seconds_bucket{le=\"1\"} 0\n"
+						 "millrace_node_wait_seconds_bucket{le=\"+Inf\"} 5\n";
+	rates_answer(r, "node", "other", 1, 1, "", 0);
+	rates_look(r, 2000);
+	rates_answer(r, "node", "other", 1, 1, beyond, strlen(beyond));
+	rates_look(r, 3000);
+	assert_true(rates_wait_ms(r, 0.5, 1000) == 1000); /* beyond the last bound: at least that */
+	rates_free(r);
+}
+
 static void an_answer_in_parts_counts_once_it_is_whole(void **state)
 {
 	struct rates *r = rates_new();
@@ -189,9 +248,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rates_are_of_all_instances_and_survive_restarts),
+		cmocka_unit_test(a_long_name_is_known_again),
 		cmocka_unit_test(one_that_is_late_makes_no_sum_fall),
 		cmocka_unit_test(a_round_is_over_when_all_who_are_known_have_answered),
 		cmocka_unit_test(percentiles_are_of_the_window_alone),
+		cmocka_unit_test(the_same_one_twice_in_a_round_counts_once),
+		cmocka_unit_test(percentiles_lie_within_their_bucket),
 		cmocka_unit_test(an_answer_in_parts_counts_once_it_is_whole),
 		cmocka_unit_test(gauges_tell_the_worst),
 		cmocka_unit_test(many_looks_are_a_ring),

@@ -120,7 +120,7 @@ function Why({ task }: { task: Task }) {
 			<ul>
 				{reasons.map((r) => (
 					<li key={r.what}>
-						{r.what} {r.remedy && <span class="remedy">{r.remedy}</span>} {r.link && <a href={r.link[0]}>{r.link[1]}</a>}
+						{r.what} {r.remedy && <span class="remedy">{/[.!?]$/.test(r.remedy) ? r.remedy : `${r.remedy}.`}</span>} {r.link && <a href={r.link[0]}>{r.link[1]}</a>}
 					</li>
 				))}
 			</ul>

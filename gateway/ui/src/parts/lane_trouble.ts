@@ -17,7 +17,8 @@ export function servers(lane: Lane, nodes: readonly Node[]): Node[] {
 		lacking(n, lane.requires ?? []).length === 0);
 }
 
-function whyNobody(lane: Lane, nodes: readonly Node[]): { what: string; remedy: string } {
+/** Which type or capability is missing, where no node takes from the lane. */
+export function whyNobody(lane: Lane, nodes: readonly Node[]): { what: string; remedy: string } {
 	const type = lane.type ?? lane.name;
 	const living = nodes.filter(alive);
 	const ofType = living.filter((n) => (n.types ?? []).includes(type));

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { connection, health, reconnectLive } from "../live";
 import { plural } from "../format";
+import { place } from "../location";
 import { Button } from "./button";
 import { now } from "./time";
 
@@ -32,25 +33,37 @@ function Offline() {
 	);
 }
 
+/** All of it where people look for it or where it is critical; else in a line. */
 export function Banner() {
 	const problems = health.value?.problems ?? [];
+	const { path } = place.value;
 	const critical = problems.some((p) => p.level === "critical");
+	if (problems.length === 0)
+		return <Offline />;
+	const names = `banner ${critical ? "bad" : "warn"}`;
+	const title = plural(problems.length, "problem");
+	if (!critical && path !== "/" && path !== "/health")
+		return (
+			<>
+				<Offline />
+				<p class={`${names} line`} role="status">
+					<span><a href="#/health">{title}</a>: {problems[0]!.what}{problems.length > 1 && ", …"}</span>
+				</p>
+			</>
+		);
 	return (
 		<>
 			<Offline />
-			{problems.length > 0 && (
-				<section class={`banner ${critical ? "bad" : "warn"}`} role={critical ? "alert" : "status"}
-					aria-label={plural(problems.length, "problem")}>
-					<ul>
-						{problems.map((p) => (
-							<li key={p.what}>
-								<strong>{p.what}</strong>
-								{p.remedy && <span class="remedy">{p.remedy}</span>}
-							</li>
-						))}
-					</ul>
-				</section>
-			)}
+			<section class={names} role={critical ? "alert" : "status"} aria-label={title}>
+				<ul>
+					{problems.map((p) => (
+						<li key={p.what}>
+							<strong>{p.what}</strong>
+							{p.remedy && <span class="remedy">{p.remedy}</span>}
+						</li>
+					))}
+				</ul>
+			</section>
 		</>
 	);
 }

@@ -56,7 +56,7 @@ function options(p: ChartProps, width: number): uPlot.Options {
 	return {
 		width,
 		height: HEIGHT,
-		padding: [8, 16, 0, 0],
+		padding: [8, 20, 0, 0],
 		legend: { show: false },
 		cursor: {
 			sync: { key: p.group, setSeries: false },

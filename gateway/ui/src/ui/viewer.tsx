@@ -1,4 +1,4 @@
-// A body or a result, whatever it is: JSON, text, an image, else hex; to be copied and downloaded. An
+// A body or a result, whatever it is: JSON, text, an image, a video, else hex; to be copied and downloaded. An
 // image is drawn from its bytes, so that no address of it is needed, which could carry no token.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { fileName, hexDump, shapesOf, sniff, textOf, type Shape } from "../bytes";
@@ -8,7 +8,7 @@ import { copy, download } from "./copy";
 import { Choice } from "./field";
 
 const SHOWN_MAX = 256 * 1024; // characters; a browser is slow with more of them in one place
-const NAMES: Record<Shape, string> = { json: "JSON", text: "Text", image: "Image", hex: "Hex" };
+const NAMES: Record<Shape, string> = { json: "JSON", text: "Text", image: "Image", video: "Video", hex: "Hex" };
 
 function Picture({ data, type }: { data: Uint8Array; type: string }) {
 	const ref = useRef<HTMLCanvasElement>(null);
@@ -32,6 +32,17 @@ function Picture({ data, type }: { data: Uint8Array; type: string }) {
 			<figcaption class="mute">{words}</figcaption>
 		</figure>
 	);
+}
+
+/** From its bytes as well, under an address that only this page knows. */
+function Film({ data, type, what }: { data: Uint8Array; type: string; what: string }) {
+	const [url, setUrl] = useState("");
+	useEffect(() => {
+		const made = URL.createObjectURL(new Blob([data as BlobPart], { type }));
+		setUrl(made);
+		return () => URL.revokeObjectURL(made);
+	}, [data]);
+	return <figure class="picture">{url && <video src={url} controls preload="metadata" aria-label={`The ${what} as a video`} />}</figure>;
 }
 
 function pretty(text: string): string {
@@ -68,6 +79,7 @@ export function Viewer(p: { data: Uint8Array; type: string; name: string; what: 
 				</span>
 			</div>
 			{p.data.length === 0 ? <p class="mute pad">empty</p>
+				: shape === "video" ? <Film data={p.data} type={sniff(p.data)} what={p.what} />
 				: shape === "image" ? <Picture data={p.data} type={sniff(p.data)} />
 					: <pre class={`code ${shape}`} tabIndex={0} role="region" aria-label={`The ${p.what}`}>{words}</pre>}
 		</div>
