@@ -20,6 +20,7 @@ async function tabTo(page, name, most = 80) {
 }
 
 look("a lane is paused and resumed without a mouse", "/#/", async (page) => {
+	await system.cli("lane", "resume", "hash");
 	await system.task(await system.submit("hash", "warm"));
 	await page.locator("main h1").waitFor();
 	await page.keyboard.press("g");
