@@ -11,6 +11,8 @@
  */
 #include "cli/top_ask.h"
 
+#include "common/service.h"
+
 #define ANSWER_MS 3000
 
 enum question {
@@ -65,16 +67,11 @@ static void on_answer(void *data, struct bus_msg **m, const struct err *e)
 static void on_metrics(void *data, struct bus_msg **m)
 {
 	struct top_ask *a = data;
-	const char *component = bus_msg_header(*m, "Millrace-Component");
-	const char *instance = bus_msg_header(*m, "Millrace-Instance");
-	const char *part = bus_msg_header(*m, "Millrace-Part");
-	unsigned i, n;
+	struct service_metrics from;
 
-	/* Without a name it can't be told from others: nothing may be added up then. */
-	if (!component || !instance || bus_msg_status(*m) != 0 || !part ||
-		sscanf(part, "%u/%u", &i, &n) != 2)
-		return;
-	rates_answer(a->rates, component, instance, i, n, bus_msg_data(*m), bus_msg_len(*m));
+	if (service_metrics_read(*m, &from))
+		rates_answer(a->rates, from.component, from.instance, from.part, from.parts,
+					 bus_msg_data(*m), bus_msg_len(*m));
 }
 
 struct top_ask *top_ask_new(struct cli *c)

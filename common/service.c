@@ -171,6 +171,22 @@ static void on_metrics(void *data, struct bus_msg **m)
 	}
 }
 
+bool service_metrics_read(const struct bus_msg *m, struct service_metrics *ret)
+{
+	const char *component = bus_msg_header(m, "Millrace-Component"),
+	           *instance = bus_msg_header(m, "Millrace-Instance"), *part = bus_msg_header(m, "Millrace-Part");
+	unsigned i = 1, n = 1;
+	int len = 0;
+
+	if (bus_msg_status(m) || !component || !instance)
+		return false;
+	/* Without the header one message is all. */
+	if (part && (sscanf(part, "%3u/%3u%n", &i, &n, &len) != 2 || !len || part[len]))
+		return false;
+	*ret = (struct service_metrics){component, instance, i, n};
+	return i >= 1 && i <= n && n <= SERVICE_PARTS_MAX;
+}
+
 const char *service_component(const struct service *s)
 {
 	return strncmp(s->name, PREFIX, sizeof(PREFIX) - 1) == 0 ? s->name + sizeof(PREFIX) - 1 : s->name;

@@ -31,6 +31,14 @@ MUST_CHECK int service_open(struct bus *bus, const char *name, const char *descr
 /* What it is called in metrics: "router"; and which of them, as it says with ctl.metrics. */
 const char *service_component(const struct service *s);
 const char *service_instance(const struct service *s);
+/* Who told a message that answers ctl.metrics, and which part of a text it is; strings are the message's. */
+struct service_metrics {
+	const char *component, *instance;
+	unsigned part, parts; /* from 1 */
+};
+#define SERVICE_PARTS_MAX 256
+/* false: it is none (nobody answers), or does not say who it is: nothing may be added up then. */
+bool service_metrics_read(const struct bus_msg *m, struct service_metrics *ret);
 /* Open requests are answered 503. */
 void service_close(struct service **s);
 

@@ -30,7 +30,6 @@
 #define LANES_MS 1500 /* after that */
 #define FORGET_MS INT64_C(300000)
 #define FORGET_ROUNDS 3
-#define PARTS_MAX 256
 
 /* A component that there is or was. */
 struct known {
@@ -100,17 +99,6 @@ static void forget(struct collector *c, struct known *k)
 
 /* ---- answers ---- */
 
-/* "2/3"; none: one message is all. */
-static bool read_part(const struct bus_msg *m, unsigned *ret_i, unsigned *ret_n)
-{
-	const char *text = bus_msg_header(m, "Millrace-Part");
-	int len = 0;
-
-	*ret_i = *ret_n = 1;
-	return !text || (sscanf(text, "%3u/%3u%n", ret_i, ret_n, &len) == 2 && !text[len] &&
-					 *ret_i >= 1 && *ret_i <= *ret_n && *ret_n <= PARTS_MAX);
-}
-
 static void take(struct collector *c, struct known *k, const char *text, size_t len)
 {
 	struct err e;
@@ -129,34 +117,35 @@ static void take(struct collector *c, struct known *k, const char *text, size_t 
 static void on_answer(void *data, struct bus_msg **m)
 {
 	struct collector *c = data;
-	const char *component = bus_msg_header(*m, "Millrace-Component"),
-			   *instance = bus_msg_header(*m, "Millrace-Instance");
+	struct service_metrics from;
 	struct known *k;
-	unsigned i, n;
 
-	if (component && instance && str_eq(component, service_component(c->gateway->service)) &&
-		str_eq(instance, service_instance(c->gateway->service)))
-		return; /* ourselves */
-	/* Nobody answers: no responders. An older version does not say who it is. */
-	if (bus_msg_status(*m) || !component || !instance || !read_part(*m, &i, &n) ||
-		!exposition_name_ok(component) || !exposition_name_ok(instance) ||
-		!(k = known_of(c, component, instance))) {
+	/* An older version does not say who it is. */
+	if (!service_metrics_read(*m, &from)) {
 		metric_add(c->refused, bus_msg_status(*m) == 0);
 		return;
 	}
-	if (n == 1) {
+	if (str_eq(from.component, service_component(c->gateway->service)) &&
+		str_eq(from.instance, service_instance(c->gateway->service)))
+		return; /* ourselves */
+	if (!exposition_name_ok(from.component) || !exposition_name_ok(from.instance) ||
+		!(k = known_of(c, from.component, from.instance))) {
+		metric_add(c->refused, 1);
+		return;
+	}
+	if (from.parts == 1) {
 		take(c, k, bus_msg_data(*m), bus_msg_len(*m));
 	} else {
 		/* One sender's messages come in order; one that is missing is missing for good. */
-		if (i == 1) {
+		if (from.part == 1) {
 			buf_reset(&k->parts);
 			k->nparts = 0;
 		}
-		if (i != k->nparts + 1 || k->parts.len > EXPOSITION_BYTES_MAX)
+		if (from.part != k->nparts + 1 || k->parts.len > EXPOSITION_BYTES_MAX)
 			return;
 		buf_add(&k->parts, bus_msg_data(*m), bus_msg_len(*m));
-		k->nparts = i;
-		if (i == n) {
+		k->nparts = from.part;
+		if (from.part == from.parts) {
 			take(c, k, k->parts.data, k->parts.len);
 			buf_release(&k->parts);
 		}

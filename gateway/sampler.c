@@ -148,17 +148,13 @@ static void on_round(struct timeout *t)
 static void on_metrics(void *data, struct bus_msg **m)
 {
 	struct sampler *s = data;
-	const char *component = bus_msg_header(*m, "Millrace-Component");
-	const char *instance = bus_msg_header(*m, "Millrace-Instance");
-	const char *part = bus_msg_header(*m, "Millrace-Part");
-	unsigned i, n;
+	struct service_metrics from;
 
-	/* Without a name it can't be told from others: nothing may be added up then. */
-	if (!s->rates || bus_msg_status(*m) || !component || !instance || !part ||
-		sscanf(part, "%u/%u", &i, &n) != 2)
+	if (!s->rates || !service_metrics_read(*m, &from))
 		return;
 	s->round_bytes += bus_msg_len(*m);
-	rates_answer(s->rates, component, instance, i, n, bus_msg_data(*m), bus_msg_len(*m));
+	rates_answer(s->rates, from.component, from.instance, from.part, from.parts, bus_msg_data(*m),
+				 bus_msg_len(*m));
 	if (rates_looks(s->rates) > 0 && rates_answered_all(s->rates))
 		end_round(s);
 }
