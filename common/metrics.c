@@ -308,7 +308,7 @@ __attribute__((constructor)) static void note_start(void)
 	struct timespec now;
 
 	if (clock_gettime(CLOCK_REALTIME, &now) == 0)
-		started_seconds = (double)now.tv_sec + (double)(now.tv_nsec / 1000000) / 1e3;
+		started_seconds = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 static double open_fds(void)

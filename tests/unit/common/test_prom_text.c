@@ -43,7 +43,7 @@ static void lines_are_samples_or_nothing(void **state)
 		assert_true(s.value == rows[i].value);
 		const char *label = prom_label(&s, "x", &len);
 		assert_int_equal(label != NULL, rows[i].label != NULL);
-		if (label) {
+		if (label && rows[i].label) {
 			assert_int_equal(len, strlen(rows[i].label));
 			assert_memory_equal(label, rows[i].label, len);
 		}
