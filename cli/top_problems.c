@@ -90,9 +90,13 @@ static void look_at_lane(const struct top_answers *a, const json_t *lane, json_t
 	if (json_is_true(json_object_get(lane, "paused"))) {
 		CLEANUP(free_ptr) char *remedy = xasprintf("millrace lane resume %s", name);
 
-		if (queued > 0)
-			add(list, false, remedy, "lane %s is paused%s%s; %lld tasks wait", name,
-				*text(lane, "reason") ? ": " : "", text(lane, "reason"), (long long)queued);
+		/* Those that parked pulls had taken and gave back count as running until it is resumed. */
+		json_int_t running = number(lane, "running");
+
+		if (queued + running > 0)
+			add(list, false, remedy, "lane %s is paused%s%s; %lld tasks wait%s", name,
+				*text(lane, "reason") ? ": " : "", text(lane, "reason"), (long long)(queued + running),
+				running > 0 ? " or still run" : "");
 	} else if (queued > 0 && number(lane, "nodes") == 0) {
 		CLEANUP(buf_release) struct buf why = {0};
 		CLEANUP(buf_release) struct buf remedy = {0};

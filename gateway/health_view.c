@@ -159,9 +159,12 @@ static void look_at_lane(const struct health_input *in, const json_t *lane, json
 		char remedy[400];
 
 		snprintf(remedy, sizeof(remedy), "millrace lane resume %s", name);
-		if (queued > 0)
-			add(list, false, remedy, "lane %s is paused%s%s; %lld tasks wait", name,
-				*why ? ": " : "", why, queued);
+		/* Those that parked pulls had taken and gave back count as running until it is resumed. */
+		long long running = number(lane, "running");
+
+		if (queued + running > 0)
+			add(list, false, remedy, "lane %s is paused%s%s; %lld tasks wait%s", name,
+				*why ? ": " : "", why, queued + running, running > 0 ? " or still run" : "");
 	} else if (queued > 0 && number(lane, "nodes") == 0) {
 		CLEANUP(buf_release) struct buf detail = {0};
 		CLEANUP(buf_release) struct buf remedy = {0};
