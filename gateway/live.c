@@ -109,6 +109,7 @@ static struct overview_input overview_input(const struct live *l)
 		.nodes = rows(l, SAMPLE_NODES, "nodes"),
 		.pools = rows(l, SAMPLE_POOLS, "pools"),
 		.dead_letters = dead ? json_integer_value(json_object_get(dead, "messages")) : -1,
+		.target_s = (double)l->gateway->config.sla_target_ns / (double)NS_PER_S,
 	};
 }
 

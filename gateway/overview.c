@@ -149,7 +149,7 @@ static json_t *quantiles(const struct overview_input *in,
 static json_t *compliance(const struct overview_input *in)
 {
 	double share = in->rates
-					   ? rates_wait_within(in->rates, OVERVIEW_TARGET_S, OVERVIEW_PERCENTILE_MS)
+					   ? rates_wait_within(in->rates, in->target_s, OVERVIEW_PERCENTILE_MS)
 					   : (double)NAN;
 
 	return isnan(share) ? json_null() : json_real(round(share * 10000) / 10000);
@@ -185,7 +185,7 @@ json_t *overview_json(const struct overview_input *in)
 								  whole(usable(in->nodes, NULL, "slots")), "used",
 								  whole(usable(in->nodes, NULL, "used"))));
 	json_object_set_new(o, "sla",
-						json_pack("{s:i, s:o}", "target_ms", (int)(OVERVIEW_TARGET_S * 1000),
+						json_pack("{s:i, s:o}", "target_ms", (int)(in->target_s * 1000),
 								  "compliance", compliance(in)));
 	return o;
 }

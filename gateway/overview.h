@@ -7,7 +7,6 @@
 
 #define OVERVIEW_RATE_MS 3000        /* rates are of so long */
 #define OVERVIEW_PERCENTILE_MS 10000 /* percentiles too */
-#define OVERVIEW_TARGET_S 0.5        /* of the waits: sla */
 #define OVERVIEW_STATS_MAX 8
 
 /* How the rows grew, for what ended: nodes of other make are in no counter, but in the rows. */
@@ -28,6 +27,7 @@ struct overview_input {
 	const json_t *stats;                 /* of api.task.stats */
 	const json_t *lanes, *nodes, *pools; /* lists */
 	int64_t dead_letters;                /* in DEAD; -1: not known */
+	double target_s;                     /* sla: the share of waits under it */
 };
 /* Both return owned JSON, null where something is not known. */
 json_t *overview_json(const struct overview_input *in);

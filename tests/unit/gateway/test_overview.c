@@ -17,7 +17,7 @@ static json_t *at(json_t *o, const char *a, const char *b)
 
 static void what_nobody_told_is_null(void **state)
 {
-	const struct overview_input in = {.dead_letters = -1};
+	const struct overview_input in = {.dead_letters = -1, .target_s = 0.5};
 	json_t *o = overview_json(&in), *p = overview_point(&in, 5), *v;
 	static const char *const groups[] = {"rates", "depths", "totals", "wait", "run", "nodes"};
 	const char *key;
@@ -49,7 +49,7 @@ static void depths_are_the_brokers_and_the_rows_where_no_router_answers(void **s
 							   0, NULL);
 	json_t *pools = json_loads("[{\"target\":2},{\"target\":3}]", 0, NULL);
 	struct overview_input in = {
-		.lanes = lanes, .nodes = nodes, .stats = total, .pools = pools, .dead_letters = 8};
+		.lanes = lanes, .nodes = nodes, .stats = total, .pools = pools, .dead_letters = 8, .target_s = 0.5};
 	json_t *o = overview_json(&in), *p = overview_point(&in, 1);
 
 	(void)state;
@@ -87,7 +87,7 @@ static void completions_are_the_rows_and_the_counters_where_no_database_answers(
 	json_t *total = json_object();
 	const char *first = "millrace_node_tasks_total{lane=\"a\",outcome=\"completed\"} 1\n",
 			   *second = "millrace_node_tasks_total{lane=\"a\",outcome=\"completed\"} 4\n";
-	struct overview_input in = {.rates = r, .ends = &ends, .stats = total, .dead_letters = -1};
+	struct overview_input in = {.rates = r, .ends = &ends, .stats = total, .dead_letters = -1, .target_s = 0.5};
 
 	(void)state;
 	rates_answer(r, "node", "n", 1, 1, first, strlen(first));
