@@ -220,6 +220,7 @@ static void on_end_due(struct timeout *t)
 
 void object_get_go_on(struct object_get *g)
 {
+	g->told_ms = clock_mono_ms(); /* what the taker took its time for is not the broker's silence */
 	if (g->got_chunks < g->info.chunks)
 		ask(g);
 	else
