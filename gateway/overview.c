@@ -119,6 +119,21 @@ static double usable(const json_t *nodes, const char *state, const char *key)
 	return nodes ? n : (double)NAN;
 }
 
+/* Those that a scaler's target counts: a bridge belongs to no pool's number. */
+static double pooled(const json_t *nodes)
+{
+	const json_t *row;
+	double bridges = 0;
+	size_t i;
+
+	json_array_foreach (nodes, i, row) {
+		const char *state = json_string_value(json_object_get(row, "state"));
+
+		bridges += json_is_true(json_object_get(row, "bridge")) && state && str_eq(state, "ready");
+	}
+	return usable(nodes, "ready", NULL) - bridges;
+}
+
 /* What was given to a node by name is in no lane, but takes its slot. */
 static double running(const struct overview_input *in)
 {
@@ -221,7 +236,7 @@ json_t *overview_point(const struct overview_input *in, int64_t unix_s)
 		memcpy(key + 4, percentiles[i].name, 4);
 		json_object_set_new(p, key, number(run_ms(in, percentiles[i].fraction)));
 	}
-	json_object_set_new(p, "nodes", whole(usable(in->nodes, "ready", NULL)));
+	json_object_set_new(p, "nodes", whole(pooled(in->nodes)));
 	json_object_set_new(p, "target", target(in->pools));
 	return p;
 }

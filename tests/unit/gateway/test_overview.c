@@ -80,6 +80,22 @@ static void depths_are_the_brokers_and_the_rows_where_no_router_answers(void **s
 	json_decref(pools);
 }
 
+static void a_bridge_is_no_node_that_a_target_counts(void **state)
+{
+	json_t *nodes = json_loads("[{\"state\":\"ready\"},{\"state\":\"ready\",\"bridge\":true},"
+							   "{\"state\":\"draining\",\"bridge\":true}]",
+							   0, NULL);
+	const struct overview_input in = {.nodes = nodes, .dead_letters = -1, .target_s = 0.5};
+	json_t *o = overview_json(&in), *p = overview_point(&in, 1);
+
+	(void)state;
+	assert_int_equal(json_integer_value(at(o, "nodes", "ready")), 2);
+	assert_int_equal(json_integer_value(json_object_get(p, "nodes")), 1);
+	json_decref(o);
+	json_decref(p);
+	json_decref(nodes);
+}
+
 static void completions_are_the_rows_and_the_counters_where_no_database_answers(void **state)
 {
 	struct overview_ends ends = {0};
@@ -120,6 +136,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_nobody_told_is_null),
 		cmocka_unit_test(depths_are_the_brokers_and_the_rows_where_no_router_answers),
+		cmocka_unit_test(a_bridge_is_no_node_that_a_target_counts),
 		cmocka_unit_test(completions_are_the_rows_and_the_counters_where_no_database_answers),
 	};
 
