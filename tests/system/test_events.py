@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from datetime import datetime
 
 import pytest
 
@@ -155,7 +156,8 @@ def test_only_what_changed_is_told(system, listen):
         assert "nodes" not in delta or any(n["cpu_percent"] is not None for n in delta["nodes"])
         assert len(delta.get("history", [])) <= 1
     seconds = [p["t"] for e in listener.heard[1:] for p in e.data.get("history", [])]
-    assert seconds == list(range(seconds[0], seconds[0] + len(seconds))), seconds
+    # One a second; a gateway that got no processor for longer than that leaves one out, and repeats none.
+    assert seconds == sorted(set(seconds)) and seconds[-1] - seconds[0] <= len(seconds), seconds
 
 
 def test_at_most_four_events_a_second_under_load(system, listen):
@@ -168,10 +170,11 @@ def test_at_most_four_events_a_second_under_load(system, listen):
         time.sleep(0.05)
     times = []
     while not listener.queue.empty():
-        times.append(listener.queue.get()[0])
+        event = listener.queue.get()[1]
+        times.append(datetime.fromisoformat(event.data["at"]).timestamp())  # the gateway's clock: a slow reader hears them in bursts
     assert len(times) >= 5
     for first in times:
-        assert sum(first <= t < first + 1 for t in times) <= 5  # 4, and one for the reader's own jitter
+        assert sum(first <= t < first + 0.99 for t in times) <= 4
 
 
 def test_a_lane_that_is_gone_is_removed(system, listen):

@@ -101,10 +101,10 @@ def test_the_same_key_is_the_same_task(http, system):
 def test_waiting_ends_with_the_task_or_with_the_time(http):
     began = time.monotonic()
     answer = http.request("POST", "/api/v1/tasks?wait=20s", json={"type": "sleep", "text": "300ms"})
-    assert answer.status == 200 and answer.json()["state"] == "completed" and 0.3 <= time.monotonic() - began < 5
+    assert answer.status == 200 and answer.json()["state"] == "completed" and 0.3 <= time.monotonic() - began < 15
     began = time.monotonic()
-    answer = http.request("POST", "/api/v1/tasks?wait=300ms", json={"type": "sleep", "text": "3s"})
-    assert answer.status == 202 and answer.json()["state"] == "queued" and time.monotonic() - began < 2.5
+    answer = http.request("POST", "/api/v1/tasks?wait=300ms", json={"type": "sleep", "text": "6s"})
+    assert answer.status == 202 and answer.json()["state"] == "queued" and time.monotonic() - began < 5
     task = answer.json()["id"]
     assert http.request("GET", f"/api/v1/tasks/{task}?wait=50ms").json()["state"] in ("queued", "running")
     assert http.request("GET", f"/api/v1/tasks/{task}?wait=20s").json()["state"] == "completed"
