@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import urllib.error
 import urllib.request
 
 from lib.natsraw import Client
@@ -101,8 +102,11 @@ class Cluster:
     def met(self):
         """Until then it finds no place for three copies."""
         for port in self.monitor:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/jsz", timeout=5) as answer:
-                copies = (json.load(answer).get("meta_cluster") or {}).get("replicas")  # its leader tells them, nobody else
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/jsz", timeout=5) as answer:
+                    copies = (json.load(answer).get("meta_cluster") or {}).get("replicas")  # its leader tells them, nobody else
+            except urllib.error.URLError:  # just started: it does not listen yet
+                continue
             if copies and len(copies) == self.n - 1 and all(c.get("current") and not c.get("offline") for c in copies):
                 return True
         return False

@@ -19,7 +19,9 @@ BIN = Path(os.environ.get("MILLRACE_BIN", ROOT / "build/dev/bin"))
 BAD = re.compile(r"AddressSanitizer|LeakSanitizer|runtime error:|UndefinedBehaviorSanitizer|Assertion .* failed"
                  r"|ThreadSanitizer| level=error |\"level\":\"error\"|^error |  ?(PANIC|FATAL|ERROR):  ")
 # PostgreSQL's words about an end that a test (or the harness) asked for.
-EXPECTED = re.compile(r"terminating (connection|autovacuum process|background worker.*) due to|the database system is (shutting down|starting up|in recovery|not yet)")
+# "connection to client lost": of a store that a test killed in the middle of a statement.
+EXPECTED = re.compile(r"terminating (connection|autovacuum process|background worker.*) due to|the database system is (shutting down|starting up|in recovery|not yet)"
+                      r"|FATAL:  connection to client lost")
 
 
 def clean_env(**more):
