@@ -34,7 +34,7 @@ def find(http, path, task_id, key="tasks"):
 def test_a_submitted_task_is_found_among_the_results(http):
     task = good(http.post("/tasks/submit", {"text": "hello", "type": "echo", "required": {}}), 202)
     assert task["task_id"] and task["status"] == "queued" and task["type"] == "echo"
-    result = until(lambda: find(http, "/tasks/results", task["task_id"]), 30, "its result")
+    result = until(lambda: (r := find(http, "/tasks/results", task["task_id"])) and r.get("text") and r, 30, "its result")
     assert (result["status"], result["result"], result["text"], result["type"]) == ("completed", "hello", "hello", "echo")
     assert result["node"] == "node-1" and result["finished_at"] and result["error"] is None
     assert not find(http, "/tasks/queued", task["task_id"]) and not find(http, "/tasks/in_progress", task["task_id"])
@@ -78,7 +78,7 @@ def test_failed_and_binary_results_are_results(http):
     assert find(http, "/tasks/results", failed["task_id"])["status"] == "failed"
     good(http.post("/api/v1/submit/echo?wait=30s", body=b"\x00\xff", headers={"Task-Id": "binary-1"}))
     # Of a quick task the outcome may be stored a moment before what was submitted.
-    binary = until(lambda: (b := find(http, "/tasks/results", "binary-1")).get("text_base64") and b, 10)
+    binary = until(lambda: (b := find(http, "/tasks/results", "binary-1")) and b.get("text_base64") and b, 10)
     assert binary["result"] is None and binary["result_base64"] == binary["text_base64"] == "AP8="
 
 
