@@ -48,6 +48,7 @@ struct top_ask {
 	struct asked asked[QUESTIONS];
 	struct bus_inbox *metrics;
 	struct rates *rates;
+	json_t *standing; /* health_view's memory */
 	bool looked;
 };
 
@@ -79,6 +80,7 @@ struct top_ask *top_ask_new(struct cli *c)
 	struct top_ask *a = xcalloc(1, sizeof(*a));
 
 	a->cli = c;
+	a->standing = json_object();
 	a->rates = rates_new();
 	a->metrics = bus_inbox_open(c->bus, on_metrics, a);
 	return a;
@@ -130,6 +132,8 @@ json_t *top_ask_snapshot(const struct top_ask *a)
 		.broker = bus_is_up(a->cli->bus),
 		.broker_why = a->cli->down.text,
 		.looked = a->looked,
+		.now_mono_ms = clock_mono_ms(),
+		.standing = a->standing,
 	};
 
 	return top_snapshot(&answers, clock_wall_ns());
@@ -145,5 +149,6 @@ void top_ask_free(struct top_ask *a)
 	}
 	bus_inbox_close(&a->metrics);
 	rates_free(a->rates);
+	json_decref(a->standing);
 	free(a);
 }

@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "common/clock.h"
+#include "common/health_view.h"
 
 static json_t *figure(double v, double step)
 {
@@ -148,15 +149,34 @@ static json_t *list_of(const json_t *page, const char *key)
 	return page ? list ? json_deep_copy(list) : json_array() : json_null();
 }
 
+/* What is wrong, in the words of the gateway's page. */
+static json_t *health(const struct top_answers *a)
+{
+	double up = rates_database_up(a->rates);
+	const struct health_input in = {
+		.broker = a->broker,
+		.broker_why = a->broker_why,
+		.asked = a->looked,
+		.database = isnan(up) ? -1 : up > 0,
+		.database_why = "",
+		.rates = a->rates,
+		.lanes = json_object_get(a->lanes, "lanes"),
+		.nodes = json_object_get(a->nodes, "nodes"),
+		.pools = json_object_get(a->pools, "pools"),
+		.checks = json_object_get(a->heal, "checks"),
+		.now_mono_ms = a->now_mono_ms,
+	};
+
+	return health_view(&in, a->standing);
+}
+
 json_t *top_snapshot(const struct top_answers *a, int64_t now_wall_ns)
 {
 	static const char *const names[RATES_ROLES] = {
 		[RATES_ROUTER] = "router", [RATES_STORE] = "store",     [RATES_NODE] = "node",
 		[RATES_SCALER] = "scaler", [RATES_GATEWAY] = "gateway",
 	};
-	json_t *components = json_object(), *problems = top_problems(a);
-	bool ok = true;
-	const json_t *p;
+	json_t *components = json_object();
 	char at[32];
 	size_t i;
 
@@ -164,12 +184,10 @@ json_t *top_snapshot(const struct top_answers *a, int64_t now_wall_ns)
 	for (i = 0; i < RATES_ROLES; i++)
 		json_object_set_new(components, names[i],
 							json_integer(rates_components(a->rates, (enum rates_role)i)));
-	json_array_foreach (problems, i, p)
-		ok = ok && !str_eq(json_string_value(json_object_get(p, "level")), "critical");
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:{s:b, s:o}, s:o, s:o}", "at", at,
-					 "overview", overview(a), "components", components, "lanes", lanes_json(a),
-					 "nodes", list_of(a->nodes, "nodes"), "pools", list_of(a->pools, "pools"),
-					 "scaler", a->scaler ? json_deep_copy(a->scaler) : json_null(), "health", "ok",
-					 ok, "problems", problems, "decisions", list_of(a->history, "events"), "dead",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "at", at, "overview",
+					 overview(a), "components", components, "lanes", lanes_json(a), "nodes",
+					 list_of(a->nodes, "nodes"), "pools", list_of(a->pools, "pools"), "scaler",
+					 a->scaler ? json_deep_copy(a->scaler) : json_null(), "health", health(a),
+					 "decisions", list_of(a->history, "events"), "dead",
 					 list_of(a->groups, "groups"));
 }

@@ -23,6 +23,8 @@ struct top_answers {
 	const struct rates *rates;
 	bool broker;            /* is there */
 	const char *broker_why; /* why not, or "" */
+	int64_t now_mono_ms;
+	json_t *standing;       /* health_view's memory; an object of the caller's */
 	bool looked; /* components were asked, and had time to answer: who is missing is a problem */
 };
 
@@ -34,6 +36,3 @@ struct top_answers {
  * "health":{"ok","problems"},"decisions","dead"}. What is not known is null. Returns owned.
  */
 json_t *top_snapshot(const struct top_answers *a, int64_t now_wall_ns);
-
-/* What is wrong, worst first: [{"level":"critical|warning","what","remedy"}] (top_problems.c). Returns owned. */
-json_t *top_problems(const struct top_answers *a);

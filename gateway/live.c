@@ -16,7 +16,7 @@
 #include "common/metrics.h"
 #include "gateway/delta.h"
 #include "gateway/gateway.h"
-#include "gateway/health_view.h"
+#include "common/health_view.h"
 #include "gateway/overview.h"
 
 #define KEEP_MS 30000 /* sampling goes on after the last one left */

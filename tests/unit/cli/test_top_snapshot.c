@@ -1,4 +1,4 @@
-/* top_snapshot and top_problems: answers, some of them missing, into one object; what is wrong in it. */
+/* top_snapshot: answers, some of them missing, into one object, with what is wrong in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -33,7 +33,8 @@ static struct rig rig(void)
 {
 	struct rig r = {.rates = rates_new()};
 
-	r.a = (struct top_answers){.rates = r.rates, .broker = true, .broker_why = ""};
+	r.a = (struct top_answers){
+		.rates = r.rates, .broker = true, .broker_why = "", .standing = r.owned[r.n++] = json_object()};
 	return r;
 }
 
@@ -42,6 +43,16 @@ static void release(struct rig *r)
 	for (size_t i = 0; i < r->n; i++)
 		json_decref(r->owned[i]);
 	rates_free(r->rates);
+}
+
+/* Owned. */
+static json_t *problems(const struct rig *r)
+{
+	json_t *s = top_snapshot(&r->a, 0);
+	json_t *list = json_incref(json_object_get(json_object_get(s, "health"), "problems"));
+
+	json_decref(s);
+	return list;
 }
 
 static const json_t *at(const json_t *j, const char *a, const char *b, const char *c)
@@ -113,6 +124,7 @@ static void add_components(struct rig *r)
 	rates_answer(r->rates, "router", "r", 1, 1, none, 0);
 	rates_answer(r->rates, "store", "s", 1, 1, none, 0);
 	rates_answer(r->rates, "node", "n", 1, 1, none, 0);
+	rates_answer(r->rates, "scaler", "c", 1, 1, none, 0);
 }
 
 /* Each case: what is told, and the problems it makes, in order. */
@@ -122,8 +134,8 @@ static void problems_say_what_and_what_to_do(void **state)
 		const char *lanes, *nodes, *pools, *heal;
 		const char *level, *what, *remedy;
 	} rows[] = {
-		{"{\"lanes\":[{\"name\":\"sum\",\"type\":\"sum\",\"queued\":2}]}", "{\"nodes\":[]}", NULL,
-		 NULL, "critical", "lane sum: 2 tasks are stuck: no node is running",
+		{"{\"lanes\":[{\"name\":\"sum\",\"type\":\"sum\",\"queued\":2}]}", NULL, NULL,
+		 NULL, "critical", "no node serves lane sum, where 2 tasks wait: no node is running",
 		 "start one: millrace-node node-1"},
 		{"{\"lanes\":[{\"name\":\"a\",\"queued\":2,\"paused\":true,\"reason\":\"new model\"}]}",
 		 NULL, NULL, NULL, "warning", "lane a is paused: new model; 2 tasks wait",
@@ -131,26 +143,28 @@ static void problems_say_what_and_what_to_do(void **state)
 		{"{\"lanes\":[{\"name\":\"a\",\"queued\":81,\"limit\":100,\"nodes\":1}]}", NULL, NULL, NULL,
 		 "warning", "lane a holds 81 of at most 100 tasks",
 		 "start more nodes, or give them more --slots"},
-		{NULL, "{\"nodes\":[{\"name\":\"n\",\"state\":\"lost\",\"heartbeat_age_s\":12.4}]}", NULL,
-		 NULL, "warning", "node n is lost: no heartbeat for 12 s; its tasks go to others",
+		{NULL, "{\"nodes\":[{\"name\":\"n\",\"state\":\"lost\",\"heartbeat_age_s\":12.4},"
+		 "{\"name\":\"m\",\"state\":\"ready\"}]}", NULL,
+		 NULL, "warning", "node n is lost: no heartbeat for 10 s; its tasks go to others",
 		 "restart it, or look whether its machine is there"},
 		{NULL, NULL, "{\"pools\":[{\"pool_name\":\"p\",\"suspended\":true}]}", NULL, "critical",
-		 "pool p: its nodes die soon after their start, so none is started",
+		 "pool p is suspended: its nodes die soon after their start, so none is started",
 		 "their logs tell why; then: millrace pool resume p"},
 		{NULL, NULL,
 		 "{\"pools\":[{\"pool_name\":\"p\",\"waiting\":5,\"target\":4,\"max\":4,\"oldest_s\":3.0,"
 		 "\"promise_s\":2.0}]}",
 		 NULL, "warning",
 		 "pool p has all the 4 nodes it may have, and tasks wait longer than promised",
-		 "a larger max, more slots, or another machine"},
+		 "a larger max, more slots a node, or another machine"},
 		{NULL, NULL, NULL,
 		 "{\"checks\":[{\"check\":\"disk\",\"host\":\"h\",\"subject\":\"/"
 		 "var\",\"level\":\"critical\",\"value\":97.5,\"limit\":90}]}",
-		 "critical", "disk of h /var: 97.5 (limit 90)", "millrace heal"},
+		 "critical", "h: disk is 98 % full (limit 90 %)",
+		 "millrace heal --check disk removes our temporary files; else make room"},
 		/* and what is no problem: */
 		{"{\"lanes\":[{\"name\":\"a\",\"queued\":80,\"limit\":100,\"nodes\":1},{\"name\":\"b\","
 		 "\"paused\":true},{\"name\":\"c\"}]}",
-		 "{\"nodes\":[{\"name\":\"n\",\"state\":\"stopped\"}]}",
+		 "{\"nodes\":[{\"name\":\"n\",\"state\":\"stopped\"},{\"name\":\"m\",\"state\":\"ready\"}]}",
 		 "{\"pools\":[{\"pool_name\":\"p\",\"target\":4,\"max\":4,\"oldest_s\":3.0,\"promise_s\":2."
 		 "0}]}",
 		 "{\"checks\":[{\"check\":\"cpu\",\"level\":\"ok\"}]}", NULL, NULL, NULL},
@@ -167,7 +181,7 @@ static void problems_say_what_and_what_to_do(void **state)
 		r.a.nodes = give(&r, rows[i].nodes);
 		r.a.pools = give(&r, rows[i].pools);
 		r.a.heal = give(&r, rows[i].heal);
-		json_t *list = top_problems(&r.a);
+		json_t *list = problems(&r);
 		const json_t *p = json_array_get(list, 0);
 		assert_int_equal(json_array_size(list), rows[i].what ? 1 : 0);
 		if (p) {
@@ -183,19 +197,21 @@ static void problems_say_what_and_what_to_do(void **state)
 static void who_is_missing_is_told_after_a_look(void **state)
 {
 	struct rig r = rig();
-	json_t *list = top_problems(&r.a);
+	json_t *list = problems(&r);
 
 	(void)state;
 	assert_int_equal(json_array_size(list), 0);
 	json_decref(list);
 	r.a.looked = true;
 	r.a.nodes = give(&r, "{\"nodes\":[{\"name\":\"n\",\"state\":\"lost\"}]}");
-	list = top_problems(&r.a);
+	list = problems(&r);
 	assert_int_equal(json_array_size(list),
-					 4); /* no router, no store, no node; and the warning last */
+					 5); /* no router, no store, no node; and the warnings last: no scaler, the lost one */
 	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "level")),
 						"critical");
-	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 3), "level")),
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 2), "level")),
+						"critical");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 4), "level")),
 						"warning");
 	json_decref(list);
 	release(&r);
@@ -235,10 +251,10 @@ static void many_failures_are_a_problem(void **state)
 		rates_answer(r.rates, "node", "n", 1, 1, texts[i], strlen(texts[i]));
 		rates_look(r.rates, (int64_t)i * 1000);
 	}
-	json_t *list = top_problems(&r.a);
+	json_t *list = problems(&r);
 	assert_int_equal(json_array_size(list), 1);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "what")),
-						"10 % of the executions fail (10.0 a second)");
+						"10 % of the executions fail");
 	json_decref(list);
 	release(&r);
 }

@@ -1,11 +1,11 @@
 /*
  * Judgements about the whole system. It stands alone because each of them is
- * held by a test, and because /health, the page and whoever reads /events are
- * to be told the same. It says less than `millrace doctor`, which looks closer
+ * held by a test, and because /health, the page, whoever reads /events and `millrace top`
+ * are to be told the same. It says less than `millrace doctor`, which looks closer
  * and is asked once: only what can be told from what is sampled anyway.
  * A broker that is away hides all else, so then nothing else is said.
  */
-#include "gateway/health_view.h"
+#include "common/health_view.h"
 
 #include <math.h>
 #include <stdarg.h>

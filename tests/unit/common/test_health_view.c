@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "common/buf.h"
-#include "gateway/health_view.h"
+#include "common/health_view.h"
 
 static void answer(struct rates *r, const char *service, const char *text)
 {
